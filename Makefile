@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3
+# The first Python that is new enough; set PYTHON to choose another.
+PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo "$$name" && break; done)
+ARGS ?=
+
+.PHONY: help setup test coverage lint format lock docs demo dev bench clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment by the lock (the other targets do it when needed)
+
+# The stamp comes last: a set-up that was interrupted is done again.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none found (tried: $(CANDIDATES))" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$$(grep -m 1 '^uv==' requirements.lock)"
+	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(STAMP) ## Run all tests, in parallel (ARGS="-k name" for some)
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+coverage: $(STAMP) ## Run all tests and show which lines they miss
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+lint: $(STAMP) ## Check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-emit-index-url --no-header --output-file requirements.lock
+
+docs: $(STAMP) ## Write the generated pages of docs/ again
+	$(BIN)/python -m iota_dagster.settings > docs/settings.md
+
+demo: $(STAMP) ## Try everything on generated logs, without AWS
+	$(BIN)/iota demo $(ARGS)
+
+dev: $(STAMP) ## Start Dagster (UI, daemon) on the home folder of the settings
+	DAGSTER_HOME="$$($(BIN)/python -m iota_dagster.home)" $(BIN)/dagster dev -w workspace.yaml $(ARGS)
+
+bench: $(STAMP) ## Measure the road from object to lake and alerts
+	$(BIN)/python -m benchmarks.road $(ARGS)
+
+clean: ## Remove the environment and all caches; keeps .iota
+	rm -rf $(VENV) build dist htmlcov .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

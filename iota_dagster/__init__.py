@@ -1,0 +1,1 @@
+"""iota: a self-hosted detection platform and security lake, orchestrated by Dagster."""

@@ -1,0 +1,72 @@
+"""The `iota` command. A subcommand's module is imported when it is used, so that help and completion stay fast."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from iota_dagster.core.errors import IotaError
+
+# Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
+COMMANDS = {
+    "demo": "Try everything on generated logs, without AWS.",
+    "ingest": "Read logs from a folder or bucket into the lake and judge them.",
+    "message": "Show what a queue message says.",
+    "objects": "Show the log objects of the ledger.",
+    "quarantine": "Show, replay or drop what could not be processed.",
+    "query": "Run SQL over the lake.",
+    "rules": "Test detection rules.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `iota --help`, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def _use_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from iota_dagster.settings import use_config  # pydantic and YAML, only when asked for
+
+        use_config(path)
+
+
+@click.group(cls=LazyGroup, name="iota", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_use_config,
+    expose_value=False,
+    is_eager=True,
+    help="The settings file. [default: $IOTA_CONFIG, else ./iota.yaml]",
+)
+@click.version_option(package_name="iota-dagster", message="iota %(version)s")
+def iota() -> None:
+    """Collect security logs once, judge them, and keep a lake that anybody can query."""
+
+
+def main() -> None:
+    """The console script: an error of ours is a clear line on stderr and exit code 1, not a traceback."""
+    try:
+        iota(prog_name="iota")
+    except IotaError as error:
+        click.echo(f"{click.style('Error:', fg='red')} {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,252 @@
+"""All settings: the only reader of the environment and of `iota.yaml`.
+
+`load_settings()` takes the file that IOTA_CONFIG names, else `./iota.yaml` if there is one, and puts the variables
+`IOTA_<SETTING>` over it. `python -m iota_dagster.settings` prints the page docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from iota_dagster.core.errors import SettingsError
+from iota_dagster.settings_file import CONFIG, Written, explain, override, read_file
+from iota_dagster.settings_types import GIB, MIB, Folder, Name, Size, StorageUrl, StoreUrl
+
+SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+Routing = dict[str, tuple[str, ...]]
+
+
+def _derived(shown: str, default: Callable[[dict[str, Any]], Any], description: str, **more: Any) -> Any:
+    """A setting whose default follows from those above it; `shown` is its text for the documentation."""
+    return Field(default_factory=default, description=description, json_schema_extra={"shown": shown}, **more)
+
+
+class Model(BaseModel):
+    """What all settings share: frozen, no unknown keys, defaults checked, no input in an error's text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+
+
+class Limits(Model):
+    """What one log object may ask for; past a limit its remainder goes to quarantine."""
+
+    compressed_bytes: Size = Field(ByteSize(GIB), description="Largest object as it is stored.")
+    decompressed_bytes: Size = Field(ByteSize(16 * GIB), description="Most bytes that an object may unpack to.")
+    ratio: PositiveInt = Field(2000, description="Most bytes out of one compressed byte, against zip bombs.")
+    record_bytes: Size = Field(ByteSize(4 * MIB), description="Largest single record.")
+    nesting: PositiveInt = Field(100, description="Deepest nesting of a record.")
+
+
+class Bloom(Model):
+    """The filters in front of the exact duplicate check. They cost or save time; they never decide."""
+
+    capacity_max: PositiveInt = Field(10_000_000, description="Most ids that one event hour's filter is built for.")
+    error_rate: float = Field(0.001, gt=0, lt=0.5, description="Share of new ids that need the exact check.")
+
+
+class Integration(Model):
+    """One place that logs are read from: a bucket (with a prefix) and its role, or a local folder."""
+
+    name: Name = Field(description="Its name in tables, metrics and messages.")
+    bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$", description="The S3 bucket's name.")
+    path: Folder | None = Field(None, description="A local folder, instead of a bucket.")
+    prefix: str = Field("", description="Only keys that start with this are read.")
+    account: str | None = Field(None, pattern=r"^\d{12}$", description="The account that owns the bucket.")
+    region: str | None = Field(None, pattern=r"^[a-z]+(-[a-z]+)+-\d+$", description="The bucket's region.")
+    role_arn: str | None = Field(
+        None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
+        description="The role to read it with. If it cannot be assumed, nothing is read.",
+    )
+    external_id: SecretStr | None = Field(None, repr=False, description="The role's external id (secret).")
+    session_name: str = Field("iota", pattern=r"^[\w+=,.@-]{2,64}$", description="The session's name in CloudTrail.")
+    log_types: tuple[str, ...] = Field((), description="The log types to expect there; none: all known ones.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Integration:
+        if (self.bucket is None) == (self.path is None):
+            raise ValueError(f"{self.name}: expected either bucket or path")
+        if self.path and (self.role_arn or self.external_id):
+            raise ValueError(f"{self.name}: role_arn and external_id go with a bucket, not with a path")
+        if self.external_id and not self.role_arn:
+            raise ValueError(f"{self.name}: external_id needs role_arn")
+        return self
+
+    @property
+    def location(self) -> str:
+        """The bucket's name as log objects carry it: a folder is the bucket `file://<folder>`."""
+        return self.bucket or f"file://{self.path}"
+
+
+class JsonLines(Model):
+    """A destination: one JSON line per alert, appended to a file."""
+
+    type: Literal["json_lines"] = Field(description="Always `json_lines`.")
+    name: Name = Field(description="The name that routing and rules use.")
+    path: Folder = Field(description="The file; its folder is created.")
+
+
+# A second kind makes this `Annotated[JsonLines | Other, Field(discriminator="type")]`.
+Destination = JsonLines
+
+
+class Settings(Model):
+    """Everything that can be set. Paths are absolute once loaded."""
+
+    home: Folder = Field(Path(".iota"), description="The folder for all that iota keeps on this host.")
+    store_url: StoreUrl = _derived(
+        "`sqlite:///<home>/iota.db`",
+        lambda data: f"sqlite:///{data['home']}/iota.db",
+        "The state store: SQLite on one host, PostgreSQL for several (may hold a password).",
+        repr=False,
+    )
+    lake_url: StorageUrl = _derived(
+        "`<home>/lake`", lambda data: data["home"] / "lake", "The lake: a folder or `s3://bucket/prefix`."
+    )
+    work_url: StorageUrl = _derived(
+        "`<home>/work`", lambda data: data["home"] / "work", "Work files of batches: a folder or `s3://bucket/prefix`."
+    )
+    state_url: StorageUrl = _derived(
+        "`<home>/state`", lambda data: data["home"] / "state", "Id files and bloom filters: a folder or `s3://…`."
+    )
+    scratch: Folder = _derived(
+        "`<home>/scratch`", lambda data: data["home"] / "scratch", "Local space for objects being read."
+    )
+    rules: tuple[Folder, ...] = _derived(
+        "the project's `rules`", lambda data: (project_file("rules"),), "Folders of detection rules."
+    )
+    partitions_start: date = Field(date(2020, 1, 1), description="The first hour (00:00 UTC) that can be processed.")
+
+    batch_objects: PositiveInt = Field(2000, description="Most log objects that one run claims.")
+    batch_bytes: Size = Field(ByteSize(256 * MIB), description="Most stored bytes that one run claims.")
+    download_workers: PositiveInt = Field(5, description="Threads that download objects.")
+    process_workers: PositiveInt | None = Field(None, description="Processes that parse; none: one per core.")
+    inline_bytes: Size = Field(ByteSize(4 * MIB), description="A smaller batch is parsed in the run's own process.")
+    limits: Limits = Field(Limits(), description="What one log object may ask for.")
+    bloom: Bloom = Field(Bloom(), description="The filters of the duplicate check.")
+    heartbeat_seconds: PositiveInt = Field(15, description="How often a run says that it is alive.")
+
+    notify_within_hours: PositiveInt = Field(24, description="Only events younger than this page anybody.")
+    id_files_days: PositiveInt = Field(35, description="How long an event hour's id files stay after its last event.")
+    work_files_days: PositiveInt = Field(7, description="How long work files stay once their objects are done.")
+
+    integrations: tuple[Integration, ...] = Field((), description="The buckets and folders to read; no others are.")
+    destinations: tuple[Destination, ...] = _derived(
+        "`alerts_file`: `<home>/alerts.jsonl`",
+        lambda data: (JsonLines(type="json_lines", name="alerts_file", path=data["home"] / "alerts.jsonl"),),
+        "Where alerts are sent.",
+    )
+    routing: Routing = _derived(
+        "INFO: nowhere; others: all destinations",
+        lambda data: {},
+        "Destinations by severity (INFO, LOW, MEDIUM, HIGH, CRITICAL), for alerts whose rule names none. "
+        "A severity left out keeps its default.",
+    )
+    endpoint_url: str | None = Field(None, pattern="^https?://", description="Another AWS endpoint, for tests.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least that is logged.")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("integrations", "destinations")
+    @classmethod
+    def _names_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        _refuse_doubles([item.name for item in value], "the name {} is taken twice")
+        return value
+
+    @field_validator("integrations")
+    @classmethod
+    def _places_once(cls, value: tuple[Integration, ...]) -> tuple[Integration, ...]:
+        _refuse_doubles([f"{item.location}/{item.prefix}" for item in value], "{} is read by two integrations")
+        return value
+
+    @field_validator("routing", mode="before")
+    @classmethod
+    def _every_severity(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        everywhere = tuple(item.name for item in info.data.get("destinations", ()))
+        given = {str(severity).upper(): names for severity, names in value.items()}
+        if unknown := sorted(set(given) - set(SEVERITIES)):
+            raise ValueError(f"{unknown[0]} is not a severity, there are: {', '.join(SEVERITIES)}")
+        return {"INFO": (), **dict.fromkeys(SEVERITIES[1:], everywhere), **given}
+
+    @field_validator("routing")
+    @classmethod
+    def _known_destinations(cls, value: Routing, info: ValidationInfo) -> Routing:
+        if "destinations" not in info.data:  # they are wrong themselves
+            return value
+        known = [item.name for item in info.data["destinations"]]
+        for severity, names in value.items():
+            for name in sorted(set(names) - set(known)):
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+                raise ValueError(f"{severity}: {name} is not a destination, {hint}")
+        return value
+
+
+def _refuse_doubles(values: Sequence[str], complaint: str) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(complaint.format(value))
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process: the file's (`path`, else IOTA_CONFIG's, else ./iota.yaml), then the environment's.
+
+    `SettingsError` names each wrong setting on a line of its own: file, line, column, name, and what was expected.
+    """
+    environ = os.environ if environ is None else environ
+    file = _settings_file(path, environ)
+    written = read_file(file) if file else Written()
+    override(written, environ, Settings)
+    try:
+        return Settings.model_validate(written.values, context={"base": file.absolute().parent if file else Path.cwd()})
+    except ValidationError as error:
+        raise explain(error, written, Settings, str(file or "settings")) from None
+
+
+def _settings_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
+    if named and not named.is_file():
+        raise SettingsError(f"{named}: there is no such settings file{'' if path else f' ({CONFIG} names it)'}")
+    default = Path("iota.yaml")
+    return named or (default if default.is_file() else None)
+
+
+def use_config(path: Path) -> None:
+    """Make this process and those that it starts read this settings file."""
+    os.environ[CONFIG] = str(path.absolute())
+
+
+def project_file(name: str) -> Path:
+    """A file or folder that comes with iota: beside the package in a checkout, inside it once installed."""
+    package = Path(__file__).parent
+    inside = package / "project" / name
+    return inside if inside.exists() else package.parent / name
+
+
+if __name__ == "__main__":
+    from iota_dagster.settings_page import settings_page
+
+    print(settings_page(), end="")

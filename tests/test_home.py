@@ -1,0 +1,56 @@
+"""The home folder and Dagster's settings in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from iota_dagster import home
+from iota_dagster.home import prepare_home
+from iota_dagster.launcher import LocalRunLauncher
+from iota_dagster.settings import Settings, project_file
+
+
+def test_a_new_home_gets_the_projects_settings(tmp_path: Path) -> None:
+    folder = prepare_home(Settings(home=tmp_path / "a" / "b"))
+    assert folder == tmp_path / "a" / "b" / "dagster"
+    assert (folder / "dagster.yaml").read_text().endswith(project_file("dagster_home/dagster.yaml").read_text())
+
+
+def test_preparing_again_writes_nothing(tmp_path: Path) -> None:
+    copy = prepare_home(Settings(home=tmp_path)) / "dagster.yaml"
+    os.utime(copy, (1, 1))
+    prepare_home(Settings(home=tmp_path))
+    assert copy.stat().st_mtime == 1
+    assert [path.name for path in copy.parent.iterdir()] == ["dagster.yaml"]
+
+
+def test_an_old_copy_is_renewed_unless_somebody_edited_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project.yaml"
+    monkeypatch.setattr(home, "project_file", lambda name: project)
+    settings = Settings(home=tmp_path / "home")
+    project.write_text("one: 1\n")
+    copy = prepare_home(settings) / "dagster.yaml"
+    project.write_text("two: 2\n")
+    prepare_home(settings)
+    assert copy.read_text().endswith("\ntwo: 2\n")
+    copy.write_text(copy.read_text() + "mine: 3\n")
+    project.write_text("four: 4\n")
+    prepare_home(settings)
+    assert copy.read_text().endswith("\ntwo: 2\nmine: 3\n")
+
+
+def test_dagster_takes_the_settings_for_low_latency(tmp_path: Path) -> None:
+    folder = prepare_home(Settings(home=tmp_path))
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        assert isinstance(instance.run_launcher, LocalRunLauncher)
+        assert instance.run_launcher.supports_check_run_worker_health
+        assert instance.run_monitoring_poll_interval_seconds == 5
+        assert instance.run_coordinator.dequeue_interval_seconds == 1
+        assert instance.get_settings("sensors")["use_threads"] is True
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert Path(instance.root_directory) == folder
