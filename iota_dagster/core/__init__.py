@@ -1,0 +1,1 @@
+"""The domain: plain Python that knows no Dagster (`tests/test_layers.py` walks the imports)."""

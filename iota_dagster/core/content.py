@@ -1,0 +1,240 @@
+"""The plain bytes of a log object: gunzipped by content, hashed, counted, within limits.
+
+Gzip is known by its first two bytes, whatever the object's name says; members may be concatenated and the whole may be
+gzipped twice. Whatever ends the bytes early is a `Fault`, never an exception: what came before it is still delivered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO, cast
+
+from isal import isal_zlib
+
+_IsalError = cast(type[Exception], isal_zlib.IsalError)  # its stub declares an instance
+_MAGIC = b"\x1f\x8b"
+_LAYERS = 2
+_READ_BYTES = 64 << 10
+_STEP_BYTES = 64 << 10
+_SALVAGE_BYTES = 8 << 20  # compressed bytes of a member kept for `_Member._salvage`
+_SALVAGE_STEP = 256
+_RATIO_FROM = 64 << 20  # short objects may compress as well as they like
+SAMPLE_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """How much one object may ask of us.
+
+    `compressed_bytes` are counted as stored, `decompressed_bytes` after every layer of gzip. `ratio` is output to
+    stored bytes, judged above 64 MiB of output: one layer of gzip cannot pass 1032, so 2000 stops only gzip bombs in
+    gzip. `record_bytes` and `nesting` bound one record.
+    """
+
+    compressed_bytes: int = 1 << 30
+    decompressed_bytes: int = 16 << 30
+    ratio: int = 2000
+    record_bytes: int = 4 << 20
+    nesting: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why the plain bytes end where they end: `truncated`, `corrupt_gzip`, `too_large` or `trailing_bytes`.
+
+    After `trailing_bytes` the content itself is whole; `data` is the beginning of what follows it, `size` its length.
+    """
+
+    reason: str
+    detail: str
+    data: bytes = b""
+    size: int = 0
+
+
+class Content:
+    """Iterates the plain bytes of a stream in blocks; `size`, `sha256` and `fault` are final after the end."""
+
+    def __init__(self, stream: BinaryIO, limits: DecodeLimits) -> None:
+        """Nothing is read before the iteration."""
+        self.size = 0
+        self.fault: Fault | None = None
+        self._stream = stream
+        self._limits = limits
+        self._stored = 0
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """The hex digest of all plain bytes delivered so far."""
+        return self._hash.hexdigest()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The blocks, some 64 KiB each."""
+        blocks = self._read()
+        for _ in range(_LAYERS):
+            head, blocks = _peek(blocks, len(_MAGIC))
+            if head[:2] != _MAGIC:
+                break
+            blocks = self._inflate(blocks)
+        for block in blocks:
+            self.size += len(block)
+            self._hash.update(block)
+            yield block
+
+    def _read(self) -> Iterator[bytes]:
+        while block := self._stream.read(_READ_BYTES):
+            self._stored += len(block)
+            if self._stored > self._limits.compressed_bytes:
+                self._fail(Fault("too_large", f"more than {self._limits.compressed_bytes} bytes as stored"))
+                return
+            yield block
+
+    def _inflate(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        produced = 0
+        head, blocks = _peek(blocks, len(_MAGIC))
+        while head:
+            if head[:2] != _MAGIC:
+                self._fail(_trailing(blocks))
+                return
+            member = _Member()
+            for plain in member.inflate(blocks):
+                produced += len(plain)
+                if self._passes_a_limit(produced):
+                    return
+                yield plain
+            if member.fault:
+                self._fail(member.fault)
+                return
+            head, blocks = _peek(chain([member.unused], blocks), len(_MAGIC))
+
+    def _passes_a_limit(self, produced: int) -> bool:
+        if produced > self._limits.decompressed_bytes:
+            self._fail(Fault("too_large", f"more than {self._limits.decompressed_bytes} bytes decompressed"))
+        elif produced > _RATIO_FROM and produced > self._limits.ratio * self._stored:
+            self._fail(Fault("too_large", f"more than {self._limits.ratio} bytes decompressed for each one stored"))
+        else:
+            return False
+        return True
+
+    def _fail(self, fault: Fault) -> None:
+        # The first fault is the cause; that an outer layer stopped makes the inner one look truncated.
+        self.fault = self.fault or fault
+
+
+class _Member:
+    """One gzip member."""
+
+    def __init__(self) -> None:
+        self.fault: Fault | None = None
+        self.unused = b""
+        self._inflater = isal_zlib.decompressobj(31)
+        self._produced = 0
+        self._seen: list[bytes] = []
+        self._seen_bytes = 0
+
+    def inflate(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The member's plain bytes; takes from `blocks` only what it needs, the overshoot is `unused`."""
+        for block in blocks:
+            self._remember(block)
+            try:
+                yield from self._feed(block)
+            except _IsalError as error:
+                yield from self._salvage()
+                self.fault = Fault("corrupt_gzip", f"gzip: {error}")
+                return
+            if self._inflater.eof:
+                self.unused = self._inflater.unused_data
+                return
+        self.fault = Fault("truncated", "the object ends inside its gzip stream")
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
+        more = True
+        while more:
+            plain = self._inflater.decompress(data, _STEP_BYTES)
+            data = self._inflater.unconsumed_tail
+            self._produced += len(plain)
+            more = not self._inflater.eof and (bool(data) or len(plain) == _STEP_BYTES)
+            if plain:
+                yield plain
+
+    def _remember(self, block: bytes) -> None:
+        self._seen_bytes += len(block)
+        if self._seen_bytes <= _SALVAGE_BYTES:
+            self._seen.append(block)
+        else:
+            self._seen.clear()
+
+    def _salvage(self) -> Iterator[bytes]:
+        """What the failed call still held back: isal drops up to `_STEP_BYTES` good bytes with its error.
+
+        zlib does the member again in small steps. Members too long to be kept lose that last step.
+        """
+        inflater, position = zlib.decompressobj(31), 0
+        try:
+            for block in self._seen:
+                while block and not inflater.eof:
+                    plain = inflater.decompress(block, _SALVAGE_STEP)
+                    block = inflater.unconsumed_tail
+                    known = max(0, min(len(plain), self._produced - position))
+                    position += len(plain)
+                    if known < len(plain):
+                        yield plain[known:]
+        except zlib.error:
+            return
+
+
+class Window:
+    """The part of the content in hand: `data[at:]` is unread, `ended` says that nothing follows it."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        """Nothing is in hand before `fill`."""
+        self.data = b""
+        self.at = 0
+        self.ended = False
+        self._base = 0
+        self._blocks = iter(blocks)
+
+    @property
+    def offset(self) -> int:
+        """The content's offset of `data[at]`."""
+        return self._base + self.at
+
+    @property
+    def left(self) -> int:
+        """How many unread bytes are in hand."""
+        return len(self.data) - self.at
+
+    def fill(self, wanted: int) -> None:
+        """Read on until `wanted` unread bytes are in hand or the content has ended; may move `at`."""
+        if self.left >= wanted or self.ended:
+            return
+        parts, have = [self.data[self.at :]], self.left
+        while have < wanted and not self.ended:
+            block = next(self._blocks, None)
+            self.ended = block is None
+            parts.append(block or b"")
+            have += len(parts[-1])
+        self._base += self.at
+        self.data, self.at = b"".join(parts), 0
+
+
+def _peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """At least the first `size` bytes where there are as many, and the blocks as if untouched."""
+    head = b""
+    while len(head) < size and (block := next(blocks, None)) is not None:
+        head += block
+    return head, chain([head] if head else [], blocks)
+
+
+def _trailing(blocks: Iterator[bytes]) -> Fault:
+    data, size, zero = b"", 0, True
+    for block in blocks:
+        data = (data + block)[:SAMPLE_BYTES] if len(data) < SAMPLE_BYTES else data
+        size += len(block)
+        zero = zero and not block.strip(b"\0")
+    detail = f"{size} bytes after the gzip stream, {'all zero' if zero else 'which are no gzip'}"
+    return Fault("trailing_bytes", detail, data, size)
