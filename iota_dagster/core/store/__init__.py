@@ -1,0 +1,1 @@
+"""The store: the relational schema and what is asked of it."""

@@ -1,0 +1,190 @@
+"""The lake's own truth: which files make up which hour of which table, and in which generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import VersionConflict
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.store.database import chunked, insert_ignore
+from iota_dagster.core.store.schema import lake_files, lake_hours, lake_members, retired_files
+
+TableHour = tuple[str, Hour]
+"""(lake table, event hour)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One Parquet file: of one batch (`source` is its id) or of a compaction that holds several `members`."""
+
+    table: str
+    hour: Hour
+    source: str
+    generation: int
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LakeHour:
+    """One hour of one table: `version` changes with every change of its files, `generation` with every rewrite."""
+
+    version: int
+    generation: int
+    files: tuple[LakeFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HourChange:
+    """The hour's new files, computed from its state at `version`."""
+
+    version: int
+    generation: int
+    files: tuple[LakeFile, ...]
+
+
+def read_hour(connection: sa.Connection, table: str, hour: Hour) -> LakeHour:
+    """An hour's current state; generation 0 and no files for one that was never written."""
+    here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
+    row = connection.execute(sa.select(lake_hours.c.version, lake_hours.c.generation).where(here)).first()
+    version, generation = (row.version, row.generation) if row else (0, 0)
+    return LakeHour(version, generation, tuple(files_of(connection, table, hour)))
+
+
+def files_of(connection: sa.Connection, table: str, hour: Hour) -> list[LakeFile]:
+    """The current files of one hour, in the order of their names."""
+    here = (lake_files.c.table_name == table) & (lake_files.c.hour == hour)
+    rows = connection.execute(sa.select(lake_files).where(here).order_by(lake_files.c.source)).mappings().all()
+    inside = (lake_members.c.table_name == table) & (lake_members.c.hour == hour)
+    members: dict[str, list[str]] = {}
+    for source, batch_id in connection.execute(
+        sa.select(lake_members.c.source, lake_members.c.batch_id).where(inside).order_by(lake_members.c.batch_id)
+    ):
+        members.setdefault(source, []).append(batch_id)
+    return [
+        LakeFile(
+            table=table,
+            hour=hour,
+            source=row["source"],
+            generation=row["generation"],
+            path=row["path"],
+            rows=row["rows"],
+            bytes=row["bytes"],
+            sha256=row["sha256"],
+            members=tuple(members.get(row["source"], ())),
+        )
+        for row in rows
+    ]
+
+
+def hours_of_batch(connection: sa.Connection, batch_id: str, tables: Sequence[str]) -> list[TableHour]:
+    """The hours of the given tables that hold rows of a batch."""
+    rows = connection.execute(
+        sa.select(lake_members.c.table_name, lake_members.c.hour)
+        .where(lake_members.c.batch_id == batch_id, lake_members.c.table_name.in_(tables))
+        .order_by(lake_members.c.table_name, lake_members.c.hour)
+    )
+    return [(row.table_name, row.hour) for row in rows]
+
+
+def allocate_generation(connection: sa.Connection, table: str, hour: Hour) -> int:
+    """A generation number that nobody else writes into, now or later; gaps do no harm."""
+    connection.execute(insert_ignore(connection, lake_hours), {"table_name": table, "hour": hour})
+    here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
+    connection.execute(sa.update(lake_hours).where(here).values(next_generation=lake_hours.c.next_generation + 1))
+    return int(connection.execute(sa.select(lake_hours.c.next_generation - 1).where(here)).scalar_one())
+
+
+def apply(connection: sa.Connection, changes: Mapping[TableHour, HourChange], now: datetime) -> None:
+    """Replace the files of some hours; `VersionConflict`, naming the first, when one changed since it was read."""
+    for (table, hour), change in sorted(changes.items()):
+        connection.execute(insert_ignore(connection, lake_hours), {"table_name": table, "hour": hour})
+        moved = connection.execute(
+            sa.update(lake_hours)
+            .where(
+                lake_hours.c.table_name == table,
+                lake_hours.c.hour == hour,
+                lake_hours.c.version == change.version,
+            )
+            .values(version=change.version + 1, generation=change.generation)
+        )
+        if moved.rowcount == 0:
+            raise VersionConflict(f"{table} hour {hour} was changed by another writer")
+        _replace_files(connection, table, hour, change.files, now)
+
+
+def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Sequence[LakeFile], now: datetime) -> None:
+    here = (lake_files.c.table_name == table) & (lake_files.c.hour == hour)
+    old = set(connection.execute(sa.select(lake_files.c.path).where(here)).scalars())
+    connection.execute(sa.delete(lake_files).where(here))
+    inside = (lake_members.c.table_name == table) & (lake_members.c.hour == hour)
+    connection.execute(sa.delete(lake_members).where(inside))
+    for part in chunked(files, 1_000):
+        connection.execute(
+            sa.insert(lake_files),
+            [
+                {
+                    "table_name": table,
+                    "hour": hour,
+                    "source": item.source,
+                    "generation": item.generation,
+                    "path": item.path,
+                    "rows": item.rows,
+                    "bytes": item.bytes,
+                    "sha256": item.sha256,
+                }
+                for item in part
+            ],
+        )
+    members = [
+        {"table_name": table, "hour": hour, "source": item.source, "batch_id": batch_id}
+        for item in files
+        for batch_id in item.members
+    ]
+    for chunk in chunked(members, 1_000):
+        connection.execute(sa.insert(lake_members), chunk)
+    for path in sorted(old - {item.path for item in files}):
+        connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})
+
+
+def hour_rows(connection: sa.Connection, table: str, hour: Hour) -> tuple[int, int, int]:
+    """An event hour's totals: (rows, bytes, files)."""
+    here = (lake_files.c.table_name == table) & (lake_files.c.hour == hour)
+    row = connection.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(lake_files.c.rows), 0),
+            sa.func.coalesce(sa.func.sum(lake_files.c.bytes), 0),
+            sa.func.count(),
+        ).where(here)
+    ).one()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def table_rows(connection: sa.Connection) -> dict[str, int]:
+    """Rows by table over the whole lake."""
+    rows = connection.execute(
+        sa.select(lake_files.c.table_name, sa.func.sum(lake_files.c.rows)).group_by(lake_files.c.table_name)
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def take_retired(connection: sa.Connection, before: datetime, limit: int = 1_000) -> list[str]:
+    """Paths that have been out of the lake long enough for every reader to have let go of them."""
+    return list(
+        connection.execute(
+            sa.select(retired_files.c.path).where(retired_files.c.retired_at < before).limit(limit)
+        ).scalars()
+    )
+
+
+def forget_retired(connection: sa.Connection, paths: Sequence[str]) -> None:
+    """The files of these paths are deleted."""
+    for part in chunked(list(paths)):
+        connection.execute(sa.delete(retired_files).where(retired_files.c.path.in_(part)))

@@ -1,0 +1,154 @@
+"""The ledger of log objects: what was told to us, where it stands, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.model import BatchStatus, LogObject, ObjectRef, ObjectStatus
+from iota_dagster.core.store.database import chunked, insert_ignore
+from iota_dagster.core.store.schema import batches, log_objects
+
+
+def register(
+    connection: sa.Connection,
+    ref: ObjectRef,
+    *,
+    integration: str,
+    delivery_hour: Hour,
+    kind: str,
+    account: str | None,
+    region: str | None,
+    now: datetime,
+    status: ObjectStatus = ObjectStatus.PENDING,
+    error: str | None = None,
+) -> bool:
+    """Enter an object that was told to us; False when the ledger has (bucket, key, etag) already."""
+    values = {
+        "bucket": ref.bucket,
+        "key": ref.key,
+        "etag": ref.etag or "",
+        "version_id": ref.version_id,
+        "integration": integration,
+        "account": account,
+        "region": region,
+        "kind": kind,
+        "size": ref.size or 0,
+        "delivery_hour": delivery_hour,
+        "status": status,
+        "error": error,
+        "registered_at": now,
+        "last_modified": ref.last_modified,
+    }
+    return connection.execute(insert_ignore(connection, log_objects), values).rowcount == 1
+
+
+def as_log_object(row: sa.RowMapping) -> LogObject:
+    """A row of `log_objects` as a value."""
+    return LogObject(
+        id=row["id"],
+        bucket=row["bucket"],
+        key=row["key"],
+        etag=row["etag"],
+        size=row["size"],
+        integration=row["integration"],
+        account=row["account"],
+        region=row["region"],
+        delivery_hour=row["delivery_hour"],
+        status=ObjectStatus(row["status"]),
+        kind=row["kind"],
+        content_sha256=row["content_sha256"],
+        version_id=row["version_id"],
+        first_completion=row["done_at"] is None,
+    )
+
+
+def objects_of(connection: sa.Connection, batch_id: str) -> tuple[LogObject, ...]:
+    """A batch's members, in the order that decides which copy of an event is the first."""
+    rows = connection.execute(sa.select(log_objects).where(log_objects.c.batch_id == batch_id)).mappings()
+    return tuple(sorted(map(as_log_object, rows), key=in_order))
+
+
+def in_order(item: LogObject) -> tuple[str, str, str]:
+    """The order of a batch's objects: by code points, which no database's collation can change."""
+    return item.bucket, item.key, item.etag
+
+
+def pending_hours(connection: sa.Connection, last_hour: Hour | None = None) -> list[Hour]:
+    """The delivery hours with something to do: pending objects, unpublished batches, batches to do again."""
+    unfinished = sa.or_(
+        batches.c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)),
+        sa.and_(
+            batches.c.status == BatchStatus.DONE,
+            batches.c.redo_reason.is_not(None),
+            batches.c.redo_blocked.is_(None),
+        ),
+    )
+    hours = sa.union(
+        sa.select(log_objects.c.delivery_hour).where(log_objects.c.status == ObjectStatus.PENDING),
+        sa.select(batches.c.delivery_hour).where(unfinished),
+    ).subquery()
+    query = sa.select(hours.c.delivery_hour).order_by(hours.c.delivery_hour)
+    if last_hour is not None:
+        query = query.where(hours.c.delivery_hour <= last_hour)
+    return list(connection.execute(query).scalars())
+
+
+def set_status(
+    connection: sa.Connection, object_ids: Iterable[int], status: ObjectStatus, error: str | None = None
+) -> None:
+    """Turn objects that leave their batch before its commit: missing, superseded, refused, quarantined, pending."""
+    for ids in chunked(list(object_ids)):
+        connection.execute(
+            sa.update(log_objects).where(log_objects.c.id.in_(ids)).values(status=status, error=error, batch_id=None)
+        )
+
+
+def status_counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
+    """Per integration and status: objects, bytes and the accounting; what `iota objects` shows."""
+    c = log_objects.c
+    sums = [
+        sa.func.sum(column).label(column.name) for column in (c.size, c.records, c.rows, c.duplicates, c.quarantined)
+    ]
+    rows = connection.execute(
+        sa.select(c.integration, c.status, sa.func.count().label("objects"), *sums)
+        .group_by(c.integration, c.status)
+        .order_by(c.integration, c.status)
+    ).mappings()
+    return [
+        {key: int(value) if key not in ("integration", "status") else value for key, value in row.items()}
+        for row in rows
+    ]
+
+
+def list_objects(
+    connection: sa.Connection, status: ObjectStatus | None = None, limit: int = 100
+) -> list[dict[str, Any]]:
+    """The newest objects, of one status if asked."""
+    query = sa.select(log_objects).order_by(log_objects.c.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(log_objects.c.status == status)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def hour_totals(connection: sa.Connection, hour: Hour) -> dict[str, int]:
+    """One delivery hour's totals over all its batches: what the UI plots as `hour_…`."""
+    c = log_objects.c
+    sums = [
+        sa.func.coalesce(sa.func.sum(column), 0).label(column.name)
+        for column in (c.size, c.records, c.rows, c.duplicates, c.quarantined)
+    ]
+    row = (
+        connection.execute(
+            sa.select(sa.func.count().label("objects"), *sums).where(
+                c.delivery_hour == hour, c.status == ObjectStatus.DONE
+            )
+        )
+        .mappings()
+        .one()
+    )
+    return {key: int(value) for key, value in row.items()}

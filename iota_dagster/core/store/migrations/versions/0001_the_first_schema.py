@@ -1,0 +1,239 @@
+"""The first schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """The first schema."""
+    op.create_table(
+        "admissions",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("committed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("batch_id", "log_type", "hour", name=op.f("pk_admissions")),
+    )
+    op.create_index(op.f("ix_admissions_log_type_hour"), "admissions", ["log_type", "hour"], unique=False)
+    op.create_table(
+        "alert_groups",
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("dedup", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("rule_id", "dedup", name=op.f("pk_alert_groups")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("dedup", sa.Text(), nullable=False),
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("period_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("period_minutes", sa.Integer(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("runbook", sa.Text(), server_default="", nullable=False),
+        sa.Column("reference", sa.Text(), server_default="", nullable=False),
+        sa.Column("context", sa.JSON(), nullable=True),
+        sa.Column("matches", sa.BigInteger(), nullable=False),
+        sa.Column("first_event_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_event_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    op.create_index(op.f("ix_alerts_created_at"), "alerts", ["created_at"], unique=False)
+    op.create_index(
+        op.f("ix_alerts_rule_id_dedup_period_start"), "alerts", ["rule_id", "dedup", "period_start"], unique=False
+    )
+    op.create_table(
+        "batches",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("delivery_hour", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("committed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lake_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("alerts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("work", sa.Text(), nullable=True),
+        sa.Column("rules_version", sa.Text(), nullable=True),
+        sa.Column("redo_reason", sa.Text(), nullable=True),
+        sa.Column("redo_blocked", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
+    )
+    op.create_index(op.f("ix_batches_delivery_hour_status"), "batches", ["delivery_hour", "status"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint("alert_id", "destination", name=op.f("uq_deliveries_alert_id_destination")),
+    )
+    op.create_index(
+        op.f("ix_deliveries_status_next_attempt_at"), "deliveries", ["status", "next_attempt_at"], unique=False
+    )
+    op.create_table(
+        "duplicates",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("against", sa.Text(), nullable=False),
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("batch_id", "against", "log_type", "hour", name=op.f("pk_duplicates")),
+    )
+    op.create_index(op.f("ix_duplicates_against"), "duplicates", ["against"], unique=False)
+    op.create_table(
+        "event_hours",
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("log_type", "hour", name=op.f("pk_event_hours")),
+    )
+    op.create_table(
+        "lake_files",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "hour", "source", name=op.f("pk_lake_files")),
+    )
+    op.create_table(
+        "lake_hours",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_generation", sa.Integer(), server_default="1", nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "hour", name=op.f("pk_lake_hours")),
+    )
+    op.create_table(
+        "lake_members",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "hour", "source", "batch_id", name=op.f("pk_lake_members")),
+    )
+    op.create_table(
+        "log_objects",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("version_id", sa.Text(), nullable=True),
+        sa.Column("integration", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("region", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), server_default="log", nullable=False),
+        sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("content_sha256", sa.Text(), nullable=True),
+        sa.Column("content_bytes", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("delivery_hour", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("records", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rows", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("duplicates", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("quarantined", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_objects")),
+        sa.UniqueConstraint("bucket", "key", "etag", name=op.f("uq_log_objects_bucket_key_etag")),
+    )
+    op.create_index(op.f("ix_log_objects_batch_id"), "log_objects", ["batch_id"], unique=False)
+    op.create_index(
+        op.f("ix_log_objects_delivery_hour_status"), "log_objects", ["delivery_hour", "status"], unique=False
+    )
+    op.create_table(
+        "matches",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("rule_version", sa.Text(), server_default="", nullable=False),
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_hour", sa.Integer(), nullable=False),
+        sa.Column("event_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dedup", sa.Text(), nullable=False),
+        sa.Column("period_minutes", sa.Integer(), nullable=False),
+        sa.Column("threshold", sa.Integer(), nullable=False),
+        sa.Column("unique_value", sa.Text(), nullable=True),
+        sa.Column("create_alert", sa.Boolean(), nullable=False),
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("runbook", sa.Text(), server_default="", nullable=False),
+        sa.Column("reference", sa.Text(), server_default="", nullable=False),
+        sa.Column("destinations", sa.JSON(), nullable=True),
+        sa.Column("context", sa.JSON(), nullable=True),
+        sa.Column("notify", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_matches")),
+    )
+    op.create_index(op.f("ix_matches_alert_id"), "matches", ["alert_id"], unique=False)
+    op.create_index(op.f("ix_matches_batch_id"), "matches", ["batch_id"], unique=False)
+    op.create_index(
+        op.f("ix_matches_rule_id_dedup_event_time"), "matches", ["rule_id", "dedup", "event_time"], unique=False
+    )
+    op.create_table(
+        "retired_files",
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_retired_files")),
+    )
+    op.create_table(
+        "run_batches",
+        sa.Column("root_run", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("root_run", "batch_id", name=op.f("pk_run_batches")),
+    )
+    op.create_index(op.f("ix_run_batches_batch_id"), "run_batches", ["batch_id"], unique=False)
+    op.create_table(
+        "quarantine",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("ordinal", sa.BigInteger(), nullable=True),
+        sa.Column("byte_offset", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("sample", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["object_id"],
+            ["log_objects.id"],
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
+    )
+    op.create_index(op.f("ix_quarantine_batch_id"), "quarantine", ["batch_id"], unique=False)
+    op.create_index(op.f("ix_quarantine_object_id"), "quarantine", ["object_id"], unique=False)
+    op.create_index(op.f("ix_quarantine_reason"), "quarantine", ["reason"], unique=False)

@@ -1,0 +1,100 @@
+"""The quarantine: what could not be processed, with the reason, countable and replayable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import IotaError
+from iota_dagster.core.model import BatchStatus, ObjectStatus
+from iota_dagster.core.store import batches as batch_store
+from iota_dagster.core.store import ledger
+from iota_dagster.core.store.database import chunked
+from iota_dagster.core.store.schema import batches, log_objects, quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a retry asked for: batches to be done again, and objects that are pending again."""
+
+    items: int
+    batches: int
+    objects: int
+
+
+def counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
+    """Items by reason: (reason, items, objects, bytes, newest)."""
+    c = quarantine.c
+    rows = connection.execute(
+        sa.select(
+            c.reason,
+            sa.func.count().label("items"),
+            sa.func.count(c.object_id.distinct()).label("objects"),
+            sa.func.sum(c.size).label("bytes"),
+            sa.func.max(c.created_at).label("newest"),
+        )
+        .group_by(c.reason)
+        .order_by(c.reason)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
+def items(connection: sa.Connection, reason: str | None = None, limit: int = 100) -> list[Mapping[str, Any]]:
+    """The newest items, of one reason if asked, each with its object."""
+    query = _with_object().order_by(quarantine.c.id.desc()).limit(limit)
+    if reason is not None:
+        query = query.where(quarantine.c.reason == reason)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def item(connection: sa.Connection, item_id: int) -> Mapping[str, Any]:
+    """One item, with its sample; `IotaError` when there is none."""
+    row = connection.execute(_with_object().where(quarantine.c.id == item_id)).mappings().first()
+    if row is None:
+        raise IotaError(f"quarantine has no item {item_id}: `iota quarantine list` shows what it has")
+    return dict(row)
+
+
+def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None) -> Retry:
+    """Let the objects of some items be processed again: the batch they belong to is done again, whole.
+
+    An object that belongs to no batch any more (it was given up) is pending again.
+    """
+    object_ids = _objects(connection, item_ids, reason)
+    again: set[str] = set()
+    loose: list[int] = []
+    for ids in chunked(object_ids):
+        rows = connection.execute(
+            sa.select(log_objects.c.id, log_objects.c.batch_id, batches.c.status)
+            .select_from(log_objects.outerjoin(batches, batches.c.id == log_objects.c.batch_id))
+            .where(log_objects.c.id.in_(ids))
+        )
+        for row in rows:
+            if row.batch_id is None:
+                loose.append(row.id)
+            elif row.status in (BatchStatus.DONE, BatchStatus.COMMITTED):
+                again.add(row.batch_id)
+    batch_store.ask_again(connection, sorted(again), "quarantine retry")
+    ledger.set_status(connection, loose, ObjectStatus.PENDING)
+    for ids in chunked(loose):
+        connection.execute(sa.delete(quarantine).where(quarantine.c.object_id.in_(ids)))
+    return Retry(len(object_ids), len(again), len(loose))
+
+
+def _objects(connection: sa.Connection, item_ids: Sequence[int], reason: str | None) -> list[int]:
+    query = sa.select(quarantine.c.object_id).distinct().order_by(quarantine.c.object_id)
+    if item_ids:
+        query = query.where(quarantine.c.id.in_(item_ids))
+    if reason is not None:
+        query = query.where(quarantine.c.reason == reason)
+    return list(connection.execute(query).scalars())
+
+
+def _with_object() -> sa.Select[Any]:
+    o = log_objects.c
+    return sa.select(quarantine, o.bucket, o.key, o.integration, o.delivery_hour).join(
+        log_objects, log_objects.c.id == quarantine.c.object_id
+    )

@@ -1,0 +1,291 @@
+"""The relational schema of the store: the same on SQLite and PostgreSQL.
+
+Hours are `hours.Hour` numbers. Times are aware UTC. Every change comes with a migration in `migrations/`;
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """An aware UTC moment with microseconds; SQLite, which knows no zones, stores it without one."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database: UTC; a naive value is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+log_objects = sa.Table(
+    "log_objects",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("bucket", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("etag", sa.Text, nullable=False),
+    sa.Column("version_id", sa.Text),
+    sa.Column("integration", sa.Text, nullable=False),
+    sa.Column("account", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False, server_default="log"),
+    sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("content_sha256", sa.Text),
+    _count("content_bytes"),
+    sa.Column("delivery_hour", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("error", sa.Text),
+    _count("records"),
+    _count("rows"),
+    _count("duplicates"),
+    _count("quarantined"),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    sa.Column("last_modified", UtcDateTime),
+    sa.Column("done_at", UtcDateTime),
+    sa.UniqueConstraint("bucket", "key", "etag"),
+    sa.Index(None, "delivery_hour", "status"),
+    sa.Index(None, "batch_id"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("delivery_hour", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("heartbeat_at", UtcDateTime, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("committed_at", UtcDateTime),
+    sa.Column("lake_at", UtcDateTime),
+    sa.Column("alerts_at", UtcDateTime),
+    sa.Column("work", sa.Text),
+    sa.Column("rules_version", sa.Text),
+    sa.Column("redo_reason", sa.Text),  # to be done again, and why
+    sa.Column("redo_blocked", sa.Text),  # what kept it from being done again; a backfill tries once more
+    sa.Index(None, "delivery_hour", "status"),
+)
+
+run_batches = sa.Table(
+    "run_batches",
+    metadata,
+    sa.Column("root_run", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("mode", sa.Text, nullable=False),  # new, redo
+    sa.Column("revision", sa.Integer, nullable=False),  # the batch's when it was assigned
+    sa.Column("outcome", sa.Text),  # why a redo changed nothing
+    sa.Index(None, "batch_id"),
+)
+
+event_hours = sa.Table(
+    "event_hours",
+    metadata,
+    sa.Column("log_type", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+admissions = sa.Table(
+    "admissions",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("log_type", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("committed_at", UtcDateTime, nullable=False),
+    sa.Index(None, "log_type", "hour"),
+)
+
+duplicates = sa.Table(
+    "duplicates",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("against", sa.Text, primary_key=True),
+    sa.Column("log_type", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Index(None, "against"),
+)
+
+lake_hours = sa.Table(
+    "lake_hours",
+    metadata,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_generation", sa.Integer, nullable=False, server_default="1"),
+)
+
+lake_files = sa.Table(
+    "lake_files",
+    metadata,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, primary_key=True),  # a batch, or a compaction
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+)
+
+lake_members = sa.Table(
+    "lake_members",
+    metadata,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
+)
+
+retired_files = sa.Table(
+    "retired_files",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("retired_at", UtcDateTime, nullable=False),
+)
+
+matches = sa.Table(
+    "matches",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.Text, nullable=False),
+    sa.Column("rule_id", sa.Text, nullable=False),
+    sa.Column("rule_version", sa.Text, nullable=False, server_default=""),
+    sa.Column("log_type", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("event_hour", sa.Integer, nullable=False),
+    sa.Column("event_time", UtcDateTime, nullable=False),
+    sa.Column("dedup", sa.Text, nullable=False),
+    sa.Column("period_minutes", sa.Integer, nullable=False),
+    sa.Column("threshold", sa.Integer, nullable=False),
+    sa.Column("unique_value", sa.Text),
+    sa.Column("create_alert", sa.Boolean, nullable=False),
+    sa.Column("alert_id", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("runbook", sa.Text, nullable=False, server_default=""),
+    sa.Column("reference", sa.Text, nullable=False, server_default=""),
+    sa.Column("destinations", sa.JSON),
+    sa.Column("context", sa.JSON),
+    sa.Column("notify", sa.Boolean, nullable=False),
+    sa.Index(None, "batch_id"),
+    sa.Index(None, "rule_id", "dedup", "event_time"),
+    sa.Index(None, "alert_id"),
+)
+
+alert_groups = sa.Table(
+    "alert_groups",
+    metadata,
+    sa.Column("rule_id", sa.Text, primary_key=True),
+    sa.Column("dedup", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("rule_id", sa.Text, nullable=False),
+    sa.Column("dedup", sa.Text, nullable=False),
+    sa.Column("log_type", sa.Text, nullable=False),
+    sa.Column("period_start", UtcDateTime, nullable=False),
+    sa.Column("period_minutes", sa.Integer, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("runbook", sa.Text, nullable=False, server_default=""),
+    sa.Column("reference", sa.Text, nullable=False, server_default=""),
+    sa.Column("context", sa.JSON),
+    sa.Column("matches", sa.BigInteger, nullable=False),
+    sa.Column("first_event_time", UtcDateTime, nullable=False),
+    sa.Column("last_event_time", UtcDateTime, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # open, withdrawn
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index(None, "rule_id", "dedup", "period_start"),
+    sa.Index(None, "created_at"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # derived from alert and destination
+    sa.Column("alert_id", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # pending, sending, sent, failed
+    sa.Column("owner", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=False),
+    sa.Column("sent_at", UtcDateTime),
+    sa.UniqueConstraint("alert_id", "destination"),
+    sa.Index(None, "status", "next_attempt_at"),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("object_id", Id, sa.ForeignKey("log_objects.id"), nullable=False),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("ordinal", sa.BigInteger),
+    sa.Column("byte_offset", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sample", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index(None, "batch_id"),
+    sa.Index(None, "object_id"),
+    sa.Index(None, "reason"),
+)
+
+
+def column_names(table: sa.Table) -> list[str]:
+    """A table's column names in order."""
+    return [str(column.name) for column in table.columns]
+
+
+def as_values(row: Any, table: sa.Table) -> dict[str, Any]:
+    """A row as a plain dict of the table's columns."""
+    return {name: row[name] for name in column_names(table)}
