@@ -1,0 +1,70 @@
+"""Making a lost id file again: from the lake's own rows, or from work files when they are not in the lake yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from iota_dagster.core.copies import as_ids
+from iota_dagster.core.id_files import ID, make_ids, sorted_ids
+from iota_dagster.core.identity import digest, fingerprint
+from iota_dagster.core.seen import Admission
+from iota_dagster.core.sources import source_of
+from iota_dagster.core.storage import Storage
+from iota_dagster.core.store import batches as batch_store
+from iota_dagster.core.store import lake_catalog
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.work import WorkArea
+
+
+@dataclass(frozen=True, slots=True)
+class IdRebuilder:
+    """Answers an admission's ids without its id file; call it with an `Admission`."""
+
+    database: Database
+    lake: Storage
+    work: WorkArea
+
+    def __call__(self, admission: Admission) -> NDArray[np.void]:
+        """The admission's ids, sorted."""
+        table = source_of(admission.log_type).table
+        with self.database.read() as connection:
+            batch = batch_store.load(connection, admission.batch_id)
+            files = lake_catalog.files_of(connection, table, admission.hour)
+        paths = [item.path for item in files if admission.batch_id in item.members]
+        ids = self._from_lake(admission, paths) if paths else self._from_work(admission, batch.work or "")
+        return sorted_ids(ids)
+
+    def _from_lake(self, admission: Admission, paths: list[str]) -> NDArray[np.void]:
+        filesystem, root = self.lake.arrow()
+        found = [np.empty(0, dtype=ID)]
+        for path in paths:
+            file = pq.ParquetFile(f"{root}/{path}", filesystem=filesystem)
+            for rows in file.iter_batches(columns=["p_batch", "p_event_id", "p_raw"]):
+                mine = rows.filter(pc.equal(rows["p_batch"], pa.scalar(admission.batch_id)))
+                found.append(_identities(admission, mine))
+        return np.concatenate(found)
+
+    def _from_work(self, admission: Admission, name: str) -> NDArray[np.void]:
+        columns = ["_digest", "_fingerprint", "_hour"]
+        found = [np.empty(0, dtype=ID)]
+        for rows in self.work.open(name).batches(admission.log_type, columns):
+            rows = rows.filter(pc.equal(rows["_hour"], pa.scalar(admission.hour, pa.int32())))
+            found.append(as_ids(rows.column("_digest"), rows.column("_fingerprint")))
+        return np.concatenate(found)
+
+
+def _identities(admission: Admission, rows: pa.RecordBatch) -> NDArray[np.void]:
+    digests = b"".join(digest(admission.log_type, event_id) for event_id in _texts(rows, "p_event_id"))
+    prints = [fingerprint(text.encode()) for text in _texts(rows, "p_raw")]
+    return make_ids(digests, np.array(prints, dtype=np.uint64))
+
+
+def _texts(rows: pa.RecordBatch, name: str) -> list[str]:
+    return cast("list[str]", rows.column(name).to_pylist())
