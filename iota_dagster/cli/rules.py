@@ -1,0 +1,95 @@
+"""`iota rules`: the tests of the detection rules."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.rule_tests import TestFailure, TestReport, run_tests
+
+
+@click.group("rules")
+def command() -> None:
+    """Work with detection rules."""
+
+
+@command.command("test")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@click.option("--rule", "rule_id", metavar="ID", help="Only the tests of this rule.")
+@click.option("--name", "test_name", metavar="TEST", help="Only the tests of this name.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def test(paths: tuple[Path, ...], rule_id: str | None, test_name: str | None, as_json: bool) -> None:
+    """Run the tests of rules, by default of those in ./rules; exit with 1 when one fails or a file cannot be loaded.
+
+    PATH is a folder of rules or the YAML file of one.
+    """
+    if not paths and not Path("rules").is_dir():
+        raise click.UsageError("there is no folder ./rules here; name the folder of your rules")
+    started = time.perf_counter()
+    # What a rule writes to standard output must not get into ours.
+    with contextlib.redirect_stdout(sys.stderr):
+        pack = load_rules(paths or (Path("rules"),))
+        report = run_tests(pack, rule_id, test_name)
+    report = replace(report, seconds=round(time.perf_counter() - started, 3))
+    click.echo(json.dumps(_as_json(report), default=str) if as_json else _as_text(report))
+    if report.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _as_json(report: TestReport) -> dict[str, Any]:
+    return {
+        "rules": report.rules,
+        "tests": report.tests,
+        "passed": report.passed,
+        "failed": report.failed,
+        "skipped": len(report.skipped),
+        "failures": [
+            {
+                "rule": failure.rule,
+                "test": failure.test,
+                "expected": failure.expected,
+                "got": failure.got,
+                "error": failure.error,
+                "file": f"{failure.file}:{failure.line}",
+            }
+            for failure in report.failures
+        ],
+        "seconds": report.seconds,
+    }
+
+
+def _as_text(report: TestReport) -> str:
+    lines = [line for failure in report.failures for line in [*_describe(failure), ""]]
+    lines += [f"skipped {item.id}: {item.reason} ({item.file})" for item in report.skipped]
+    summary = f"{report.rules} rules, {report.tests} tests: {report.passed} passed, {report.failed} failed"
+    if report.skipped:
+        summary += f", {len(report.skipped)} skipped"
+    return "\n".join([*lines, f"{summary} in {report.seconds:.2f} s"])
+
+
+def _describe(failure: TestFailure) -> list[str]:
+    """A failure as a person wants it: which test, where, what was expected, what came, and on which event."""
+    if failure.rule is None:
+        return [f"CANNOT LOAD {failure.file}:{failure.line}", f"  {failure.error}"]
+    lines = [f"FAILED {failure.rule}: {failure.test}", f"  at        {failure.file}:{failure.line}"]
+    if failure.error:
+        lines.append(f"  error     {failure.error}")
+    lines += [f"  expected  {_value(failure.expected)}", f"  got       {_value(failure.got)}"]
+    return [*lines, f"  event     {_shorten(json.dumps(failure.event, default=str))}"]
+
+
+def _value(value: object) -> str:
+    words = {True: "a match", False: "no match", None: "nothing"}
+    return words[value] if isinstance(value, bool | None) else json.dumps(value, default=str)
+
+
+def _shorten(text: str, limit: int = 2000) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"

@@ -1,0 +1,106 @@
+"""The engine: which records match which rules.
+
+One bad rule, one bad function or one bad record never stops the others: it becomes a failure beside the matches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from iota_dagster.core.detection.event import Event
+from iota_dagster.core.detection.functions import RULE_ERRORS, RuleFunctions, describe
+from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
+
+__all__ = ["Engine", "RuleFailure", "RuleMatch", "Verdict"]
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Engine:
+    """The enabled rules of a pack, ready to judge records."""
+
+    def __init__(self, rules: RulePack) -> None:
+        self.pack_version = rules.version
+        self._by_log_type: dict[str, list[RuleFunctions]] = {}
+        for rule in rules.rules:
+            if rule.enabled:
+                functions = RuleFunctions(rule)
+                for log_type in dict.fromkeys(rule.log_types):
+                    self._by_log_type.setdefault(log_type, []).append(functions)
+
+    @property
+    def log_types(self) -> frozenset[str]:
+        """The log types that some rule looks at: records of others need not be sent here."""
+        return frozenset(self._by_log_type)
+
+    def evaluate(self, log_type: str, records: Sequence[bytes]) -> Verdict:
+        """What the rules of a log type say about records, each one JSON object; never raises because of a rule."""
+        rules = self._by_log_type.get(log_type)
+        matches: list[RuleMatch] = []
+        failures = _Failures()
+        if not rules:
+            return Verdict(matches, [])
+        pairs = [(functions.rule, functions) for functions in rules]
+        for index, record in enumerate(records):
+            try:
+                event = Event(_read(record))
+            except (ValueError, RecursionError) as error:
+                failures.add("", "decode", describe(error), index)
+                continue
+            for rule, functions in pairs:
+                try:
+                    hit = rule(event)
+                except RULE_ERRORS as error:
+                    failures.add(functions.meta.id, "rule", describe(error), index)
+                    continue
+                if hit is not False:
+                    _judge_hit(hit, functions, index, event, matches, failures)
+        return Verdict(matches, failures.listed())
+
+
+def _judge_hit(
+    hit: object, functions: RuleFunctions, index: int, event: Event, matches: list[RuleMatch], failures: _Failures
+) -> None:
+    """Anything but True and False is a rule's error: a truthy accident must not become an alert."""
+    rule_id = functions.meta.id
+    if hit is True:
+        matches.append(functions.match(index, event, lambda name, error: failures.add(rule_id, name, error, index)))
+    else:
+        failures.add(rule_id, "rule", f"returned {type(hit).__name__}, not bool", index)
+
+
+def _read(record: bytes) -> dict[str, Any]:
+    """A record as a dict; `ValueError` when it is none.
+
+    msgspec refuses some JSON that a vendor's writer lets through (a lone surrogate, bytes that are no UTF-8). An
+    attacker who controls a name must not blind the rules with it, so such records are repaired and read again.
+    """
+    try:
+        data = _decode(record)
+    except (ValueError, RecursionError):
+        loose = json.loads(bytes(record).decode("utf-8", "replace"), parse_constant=lambda _: None)
+        data = _decode(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+    if data.__class__ is not dict:
+        raise ValueError(f"the record is a JSON {type(data).__name__}, not an object")
+    return data
+
+
+class _Failures:
+    """Failures by rule and function, so that a rule that is broken for every event stays one small entry."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], tuple[str, int]] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, rule_id: str, function: str, error: str, index: int) -> None:
+        key = rule_id, function
+        self._first.setdefault(key, (error, index))
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def listed(self) -> list[RuleFailure]:
+        return [RuleFailure(*key, *self._first[key], count) for key, count in self._counts.items()]

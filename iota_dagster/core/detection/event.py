@@ -1,0 +1,219 @@
+"""What a rule sees: read-only views over one decoded record.
+
+Wrapping is lazy and copies nothing: a view holds the decoded `dict` or `list` and wraps a child when it is asked for.
+Null values of mappings do not exist for a rule (they are neither keys, nor counted, nor copied), because rules write
+`event.get("requestParameters", {})` and mean a mapping. Nulls inside lists keep their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, overload
+
+_MISSING = object()
+
+
+def view(value: Any) -> Any:
+    """A container as its read-only view; anything else as it is."""
+    kind = value.__class__
+    if kind is dict:
+        return MappingView(value)
+    if kind is list:
+        return ListView(value)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A deep, mutable copy without views and without null values of mappings."""
+    if isinstance(value, MappingView | ListView):
+        value = value._data
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class MappingView(Mapping[str, Any]):
+    """A read-only mapping: keys match exactly first, else without regard to case."""
+
+    __slots__ = ("_data", "_spellings")
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._spellings: dict[str, str] | None = None
+
+    def _find_any_case(self, key: object) -> Any:
+        """The value of a key that is not there as spelled, or `None`; keys are folded once, at the first miss."""
+        if not isinstance(key, str):
+            return None
+        spellings = self._spellings
+        if spellings is None:
+            spellings = {}
+            for spelled, value in self._data.items():
+                if value is not None:
+                    spellings.setdefault(spelled.lower(), spelled)
+            self._spellings = spellings
+        spelled_as = spellings.get(key.lower())
+        return None if spelled_as is None else self._data[spelled_as]
+
+    def get(self, key: object, default: Any = None) -> Any:
+        """The value of a key, or the default when there is none or it is null."""
+        value = self._data.get(key)  # type: ignore[call-overload]
+        if value is None:
+            value = self._find_any_case(key)
+            if value is None:
+                return default
+        kind = value.__class__
+        if kind is dict:
+            return MappingView(value)
+        if kind is list:
+            return ListView(value)
+        return value
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.get(key, _MISSING)
+        if value is _MISSING:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return self._data.get(key) is not None or self._find_any_case(key) is not None  # type: ignore[call-overload]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, value in self._data.items() if value is not None)
+
+    def __len__(self) -> int:
+        return sum(value is not None for value in self._data.values())
+
+    def __repr__(self) -> str:
+        return repr(plain(self._data))
+
+    def deep_get(self, *keys: str, default: Any = None) -> Any:
+        """The value at the end of a path of keys; the default where the path leaves the mappings."""
+        node: Any = self
+        for key in keys:
+            if not isinstance(node, MappingView):
+                return default
+            node = node.get(key)
+        return default if node is None else node
+
+    def deep_walk(self, *keys: str, default: Any = None, return_val: Literal["all", "first", "last"] = "all") -> Any:
+        """The values at the end of a path that may lead through lists: distinct, in order, as plain copies.
+
+        A single value comes unwrapped, none at all gives the default. A list met at the path's end is one value if
+        the path led through mappings only; behind another list its elements are values of their own.
+        """
+        found, through_list = _walk(self, keys)
+        if not through_list:
+            value = found[0] if found else None
+            return default if value is None or _is_hollow(value) else value
+        values = _distinct(found)
+        if not values:
+            return default
+        if return_val == "first" or len(values) == 1:
+            return values[0]
+        return values[-1] if return_val == "last" else values
+
+    def to_dict(self) -> dict[str, Any]:
+        """A deep copy that the rule may change."""
+        copied: dict[str, Any] = plain(self._data)
+        return copied
+
+    def copy(self) -> dict[str, Any]:
+        """A deep copy that the rule may change."""
+        return self.to_dict()
+
+
+class ListView(Sequence[Any]):
+    """A read-only list; it compares equal to lists and tuples with the same items."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: list[Any]) -> None:
+        self._data = data
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> ListView: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return view(self._data[index])
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(view, self._data)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ListView | list | tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(plain(self._data))
+
+    def copy(self) -> list[Any]:
+        """A deep copy that the rule may change."""
+        copied: list[Any] = plain(self._data)
+        return copied
+
+
+class Event(MappingView):
+    """One whole event: a view with the fields of the envelope and the names of the unified data model."""
+
+    __slots__ = ()
+
+    def udm(self, *names: str, default: Any = None) -> Any:
+        """A field by its unified name: `p_udm.<names>`, else the event's own path; falsy values count as missing."""
+        return self.deep_get("p_udm", *names) or self.deep_get(*names) or default
+
+    def udm_path(self, name: str) -> str | None:
+        """The dotted path that `udm(name)` reads in this event; `None` when it finds nothing."""
+        for path in (f"p_udm.{name}", name):
+            if self.deep_get(*path.split(".")):
+                return path
+        return None
+
+    def event_time_epoch(self) -> float:
+        """The event's time in seconds since 1970; `KeyError` for an event without its envelope."""
+        moment = datetime.fromisoformat(str(self["p_event_time"]))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _walk(node: Any, keys: tuple[str, ...]) -> tuple[list[Any], bool]:
+    """The plain values at the end of a path, and whether a list lay on the way."""
+    for depth, key in enumerate(keys):
+        if isinstance(node, ListView):
+            branches = [_walk(item, keys[depth:]) for item in node]
+            return [value for found, _ in branches for value in _spread(found)], True
+        if not isinstance(node, MappingView):
+            return [], False
+        node = node.get(key)
+    return ([] if node is None else [plain(node)]), False
+
+
+def _spread(values: list[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    """The values without repetitions and nulls, in order; containers, which cannot be hashed, are compared by text."""
+    seen: dict[Any, Any] = {}
+    for value in values:
+        if value is not None:
+            seen.setdefault(repr(value) if isinstance(value, dict | list) else (value,), value)
+    return list(seen.values())
+
+
+def _is_hollow(value: Any) -> bool:
+    """Whether a value is a list that holds nothing but such lists."""
+    return isinstance(value, list) and all(_is_hollow(item) for item in value)

@@ -1,0 +1,156 @@
+"""Calling a rule's functions: order, limits and fallbacks. A function that fails never loses the match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from iota_dagster.core.detection.event import Event, ListView, MappingView, plain
+from iota_dagster.core.detection.metadata import SEVERITIES
+from iota_dagster.core.detection.modules import where
+from iota_dagster.core.detection.rule import Rule
+from iota_dagster.core.detection.verdict import RuleMatch
+
+T = TypeVar("T")
+Report = Callable[[str, str], None]
+"""Takes (function, error) of a failed call."""
+
+RULE_ERRORS = (Exception, SystemExit)
+"""What code of a rule may raise without stopping the others."""
+
+TEXT_LIMIT = 1000
+CONTEXT_LIMIT = 200 * 1024
+DESTINATIONS_LIMIT = 10
+
+_AUXILIARY = (
+    "title",
+    "description",
+    "reference",
+    "severity",
+    "runbook",
+    "destinations",
+    "dedup",
+    "alert_context",
+    "unique",
+)
+
+
+class RuleFunctions:
+    """One rule's functions, looked up once: `rule` decides, `match` asks the others about a hit, in a fixed order."""
+
+    __slots__ = ("_functions", "meta", "rule")
+
+    def __init__(self, meta: Rule) -> None:
+        self.meta = meta
+        self.rule: Callable[[Event], object] = meta.module.rule
+        found = {name: getattr(meta.module, name, None) for name in _AUXILIARY}
+        self._functions = {name: function for name, function in found.items() if callable(function)}
+
+    def match(self, index: int, event: Event, report: Report) -> RuleMatch:
+        """The match of a record on which `rule` returned True."""
+        meta = self.meta
+
+        def ask(name: str, read: Callable[[object], T], fallback: T) -> T:
+            return self._ask(name, event, read, lambda _: fallback, report)
+
+        title = ask("title", _text, "")
+        description = ask("description", _text, meta.description)
+        reference = ask("reference", _text, meta.reference)
+        severity = ask("severity", _severity, "DEFAULT")
+        runbook = ask("runbook", _text, meta.runbook)
+        destinations = ask("destinations", _destinations, None)
+        dedup = ask("dedup", _text, "")
+        context = self._ask("alert_context", event, _context, _error_context, report)
+        return RuleMatch(
+            index=index,
+            rule_id=meta.id,
+            rule_version=meta.version,
+            severity=meta.severity if severity == "DEFAULT" else severity,
+            title=title or _text(meta.title or meta.id),
+            dedup=dedup or title or _text(f"rule:{meta.id}"),
+            description=_text(description),
+            reference=_text(reference),
+            runbook=_text(runbook),
+            period_minutes=meta.period_minutes,
+            threshold=meta.threshold,
+            create_alert=meta.create_alert,
+            unique=self._ask("unique", event, _text, lambda _: None, report),
+            destinations=destinations,
+            context=context,
+        )
+
+    def _ask(
+        self, name: str, event: Event, read: Callable[[object], T], fallback: Callable[[str], T], report: Report
+    ) -> T:
+        """A function's answer, read and bounded; the fallback, given the error, when it is absent ("") or fails."""
+        function = self._functions.get(name)
+        if function is None:
+            return fallback("")
+        try:
+            return read(function(event))
+        except RULE_ERRORS as error:
+            text = describe(error)
+            report(name, text)
+            return fallback(text)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line, with the place in the rule's own code that raised it."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except RULE_ERRORS:
+        text = type(error).__name__
+    place = where(error)
+    return _text(f"{text} ({place[0].name}:{place[1]})" if place else text)
+
+
+def _text(value: object) -> str:
+    """A text that any store takes: no lone surrogates, no NUL, at most `TEXT_LIMIT` characters."""
+    if not isinstance(value, str):
+        raise TypeError(f"returned {type(value).__name__}, not str")
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    value = value.replace("\0", "\ufffd")
+    return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 1] + "…"
+
+
+def _severity(value: object) -> str:
+    name = _text(value).upper()
+    if name != "DEFAULT" and name not in SEVERITIES:
+        raise ValueError(f"returned {name!r}, not one of {', '.join(SEVERITIES)} or DEFAULT")
+    return name
+
+
+def _destinations(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"returned {type(value).__name__}, not a list of names")
+    return tuple(_text(name) for name in value[:DESTINATIONS_LIMIT])
+
+
+def _context(value: object) -> dict[str, Any]:
+    """The context as plain JSON values; encoding it is the only honest test of that."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"returned {type(value).__name__}, not a mapping")
+    encoded = _encoder.encode(plain(value) if isinstance(value, MappingView) else value)
+    if len(encoded) > CONTEXT_LIMIT:
+        raise ValueError(f"returned {len(encoded):,} bytes; at most {CONTEXT_LIMIT:,} are kept")
+    decoded: dict[str, Any] = _decoder.decode(encoded)
+    return decoded
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, MappingView | ListView):
+        return plain(value)
+    raise TypeError(f"holds a {type(value).__name__}, which JSON cannot")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode)
+_decoder = msgspec.json.Decoder()
+
+
+def _error_context(error: str) -> dict[str, Any]:
+    return {"error": f"alert_context failed: {error}"} if error else {}
