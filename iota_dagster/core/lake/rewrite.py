@@ -1,0 +1,65 @@
+"""Rewriting Parquet files of the lake: leaving a batch out, joining many small files into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from iota_dagster.core.storage import Storage
+
+COMPRESSION_LEVEL = 1
+"""The first level: within 10 % of the size of level 3 on CloudTrail, at 60 % of its time."""
+
+
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of a lake file: the one place for the lake's Parquet options."""
+    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
+
+
+def without_batch(storage: Storage, source: str, batch_id: str, target: Path) -> int:
+    """Write a file's rows of all batches but one; the number of rows written (0: no file)."""
+    rows = 0
+    with _open(storage, source) as file, open_writer(target, file.schema_arrow) as writer:
+        for group in _row_groups(file):
+            kept = group.filter(pc.not_equal(group["p_batch"], pa.scalar(batch_id)))
+            if kept.num_rows:
+                writer.write_table(kept)
+                rows += kept.num_rows
+    if not rows:
+        target.unlink()
+    return rows
+
+
+def join(storage: Storage, sources: Sequence[str], schema: pa.Schema, target: Path) -> int:
+    """Write the rows of several files into one, file by file; a column that an older file lacks is null."""
+    rows = 0
+    with open_writer(target, schema) as writer:
+        for source in sources:
+            with _open(storage, source) as file:
+                for group in _row_groups(file):
+                    writer.write_table(conform(group, schema))
+                    rows += group.num_rows
+    return rows
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table in another revision of its schema: columns by name, missing ones null, types cast."""
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _open(storage: Storage, path: str) -> pq.ParquetFile:
+    filesystem, root = storage.arrow()
+    return pq.ParquetFile(f"{root}/{path}", filesystem=filesystem)
+
+
+def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    for index in range(file.num_row_groups):
+        yield file.read_row_group(index)

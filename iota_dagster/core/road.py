@@ -1,0 +1,420 @@
+"""The road of a batch, step by step: claim → fetch → prepare and commit → lake, alerts → deliveries.
+
+Each step asks the store what is left to do for a run, so that a retried run, or another one after a crash, goes on
+where the last one stopped. Dagster's assets call one step each; a script or a test may call them in the same order.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from iota_dagster.core import judge as judging
+from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
+from iota_dagster.core.alerting.destinations.base import Destination
+from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, Outage, WorkFilesLost
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
+from iota_dagster.core.lake.rewrite import open_writer
+from iota_dagster.core.lake.schema import table_schema
+from iota_dagster.core.lake.writer import write_hours
+from iota_dagster.core.model import Batch, BatchStatus, LogObject, Match, ObjectRef, ObjectStatus
+from iota_dagster.core.objects import ObjectReader
+from iota_dagster.core.owner import current_owner, is_alive
+from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
+from iota_dagster.core.sources import SOURCES, source_of
+from iota_dagster.core.store import batches as batch_store
+from iota_dagster.core.store import commit as commits
+from iota_dagster.core.store import ledger
+from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
+from iota_dagster.core.store.batches import Assignment, ClaimLimits, RunIdentity
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.core.store.schema import batches as batches_table
+from iota_dagster.core.work import WorkArea, WorkFolder
+
+INLINE_EVENTS = 5_000
+"""A batch with fewer events is judged in the run's own process."""
+
+
+class Branch(StrEnum):
+    """The two branches that publish a batch, by the mark each sets on it."""
+
+    LAKE = "lake_at"
+    ALERTS = "alerts_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One batch's objects on this machine, and those that could not be had."""
+
+    batch: Batch
+    redo: bool
+    spooled: Mapping[int, Path]
+    failed: tuple[tuple[LogObject, ObjectError], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a batch's lake step wrote: rows by (table, event hour), and the hours that changed."""
+
+    batch: Batch
+    rows: Mapping[TableHour, int]
+    changed: tuple[TableHour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a batch's alerts step found and changed."""
+
+    batch: Batch
+    judgement: judging.Judgement
+    changes: AlertChanges
+    changed: tuple[TableHour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """Rules and where their alerts go."""
+
+    rules: tuple[Path, ...]
+    destinations: Sequence[Destination]
+    route: Route
+    notify_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """Everything a batch needs on its way; made once per process."""
+
+    database: Database
+    objects: ObjectReader
+    preparer: Preparer
+    lake: Lake
+    alerting: Alerting
+    limits: ClaimLimits
+    scratch: Path
+    download_workers: int = 5
+    heartbeat: timedelta = timedelta(seconds=15)
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    @property
+    def work(self) -> WorkArea:
+        """The batches' work folders."""
+        return self.preparer.work
+
+    def run_identity(self, root_run: str) -> RunIdentity:
+        """This process, working for a run."""
+        return RunIdentity(root_run, current_owner())
+
+    # ── raw_logs ──
+
+    def claim(self, run: RunIdentity, hours: Sequence[Hour], *, again: bool) -> list[Assignment]:
+        """Claim what the hours have to do; with `again`, their done batches too (after finishing unfinished ones)."""
+        if again:
+            self._finish_unpublished(hours)
+        for hour in hours:
+            with self.database.begin() as connection:
+                batch_store.claim(
+                    connection, hour, run, limits=self.limits, now=self.clock(), is_alive=is_alive, again=again
+                )
+        return self.assignments(run, hours)
+
+    def assignments(self, run: RunIdentity, hours: Sequence[Hour]) -> list[Assignment]:
+        """What the run has claimed, as it stands now."""
+        with self.database.read() as connection:
+            return batch_store.assignments(connection, run.root, hours)
+
+    def fetch(self, assignment: Assignment) -> Fetched:
+        """Bring a batch's objects to this machine; one that cannot be read leaves an open batch, with its reason."""
+        batch = assignment.batch
+        folder = self._spool(batch)
+        folder.mkdir(parents=True, exist_ok=True)
+        spooled: dict[int, Path] = {}
+        failed: list[tuple[LogObject, ObjectError]] = []
+        with ThreadPoolExecutor(self.download_workers) as pool:
+            results = pool.map(lambda item: self._fetch_one(item, folder), batch.objects)
+            for item, result in zip(batch.objects, results, strict=True):
+                if isinstance(result, ObjectError):
+                    failed.append((item, result))
+                else:
+                    spooled[item.id] = result
+        if failed and batch.status is BatchStatus.OPEN:
+            batch = self._release(batch, failed)
+        return Fetched(batch, assignment.redo, spooled, tuple(failed))
+
+    def _fetch_one(self, item: LogObject, folder: Path) -> Path | ObjectError:
+        target = folder / str(item.id)
+        if target.exists():
+            return target
+        part = folder / f"{item.id}.{uuid.uuid4().hex[:8]}"
+        try:
+            self.objects.fetch(item, part)
+        except ObjectError as error:
+            part.unlink(missing_ok=True)
+            return error
+        os.replace(part, target)
+        return target
+
+    def _release(self, batch: Batch, failed: Sequence[tuple[LogObject, ObjectError]]) -> Batch:
+        overwritten = [item for item, error in failed if isinstance(error, ObjectSuperseded)]
+        successors = [(item, ref) for item in overwritten if (ref := self._successor(item))]
+        with self.database.begin() as connection:
+            for item, error in failed:
+                batch_store.release(connection, item.id, _status_after(error), str(error))
+            for item, successor in successors:
+                ledger.register(
+                    connection,
+                    successor,
+                    integration=item.integration,
+                    delivery_hour=item.delivery_hour,
+                    kind=item.kind,
+                    account=item.account,
+                    region=item.region,
+                    now=self.clock(),
+                )
+            return batch_store.load(connection, batch.id)
+
+    def _successor(self, item: LogObject) -> ObjectRef | None:
+        """What an overwritten object is now: an object of its own; None when it is gone by now."""
+        try:
+            return self.objects.head(item.bucket, item.key)
+        except ObjectError:
+            return None
+
+    def _spool(self, batch: Batch) -> Path:
+        return self.scratch / "spool" / f"{batch.id}-{batch.revision}"
+
+    # ── events ──
+
+    def prepare(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        """Prepare and commit one claimed batch (or its halves, after too many deaths); nothing if that is done."""
+        if assignment.redo:
+            return self._do_again(run, assignment) if assignment.batch.status is BatchStatus.DONE else []
+        if assignment.batch.status is not BatchStatus.OPEN:
+            return []
+        with self.database.begin() as connection:
+            ready = batch_store.begin_attempt(connection, assignment.batch, run, self.clock())
+        return [result for batch in ready for result in self._prepare_open(batch)]
+
+    def _prepare_open(self, batch: Batch) -> list[Committed | CannotDoAgain]:
+        if batch.status is not BatchStatus.OPEN:
+            return []
+        try:
+            return self._decode_and_commit(Assignment(batch, redo=False))
+        except Exception:
+            with self.database.begin() as connection:
+                batch_store.forgive_attempt(connection, batch.id)
+            raise
+
+    def _do_again(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        results = self._decode_and_commit(assignment)
+        for result in results:
+            if isinstance(result, CannotDoAgain):
+                why = "missing: " + ", ".join(result.missing)
+                with self.database.begin() as connection:
+                    batch_store.give_up_redo(connection, run, assignment.batch.id, why)
+        return results
+
+    def _decode_and_commit(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        with self._alive([assignment.batch.id]):
+            fetched = self.fetch(assignment)
+            prepared = self.preparer.decode(fetched.batch, fetched.spooled)
+            try:
+                result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo)
+            except commits.AlreadyCommitted:
+                self.work.discard(prepared.work.name)
+                return []
+            if isinstance(result, CannotDoAgain):
+                self.work.discard(prepared.work.name)
+            shutil.rmtree(self._spool(fetched.batch), ignore_errors=True)
+            return [result]
+
+    # ── lake ──
+
+    def publish(self, batch: Batch) -> Published:
+        """Write a committed batch's rows into the lake; repeating it writes the same."""
+        batch, work = self._open_work(batch)
+        with self._alive([batch.id]), self._scratch_folder() as folder:
+            files: dict[TableHour, NewFile] = {}
+            for log_type, hours in self._admitted_hours(batch).items():
+                source = source_of(log_type)
+                written = write_hours(work, log_type, table_schema(source), hours, folder)
+                files |= {(source.table, hour): file for hour, file in written.items()}
+            mark = self._mark(batch, Branch.LAKE)
+            changed = self._publish(batch, files, _event_tables(), mark)
+            return Published(batch, {key: file.rows for key, file in files.items()}, changed)
+
+    def _admitted_hours(self, batch: Batch) -> dict[str, list[Hour]]:
+        hours: dict[str, list[Hour]] = {}
+        with self.database.read() as connection:
+            for item in commits.admissions_of(connection, batch.id):
+                hours.setdefault(item.log_type, []).append(item.hour)
+        return {log_type: sorted(found) for log_type, found in sorted(hours.items())}
+
+    # ── alerts ──
+
+    def judge(self, batch: Batch) -> Judged:
+        """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go."""
+        batch, work = self._open_work(batch)
+        with self._alive([batch.id]), self._scratch_folder() as folder:
+            inline = sum(part.rows for part in work.parts) < INLINE_EVENTS
+            found = judging.judge(work, self.alerting.rules, self.preparer.pool, inline=inline)
+            files = _match_files(found.matches, batch, folder)
+            first = {
+                match.id
+                for match, position in zip(found.matches, found.positions, strict=True)
+                if batch.objects[position].first_completion
+            }
+            changes: list[AlertChanges] = []
+            mark = self._mark(batch, Branch.ALERTS)
+
+            def record(connection: sa.Connection) -> bool:
+                if not mark(connection):
+                    return False
+                changes[:] = [self._record(connection, batch, found.matches, first)]
+                return True
+
+            changed = self._publish(batch, files, (alert_matches.TABLE,), record)
+            return Judged(batch, found, changes[0] if changes else AlertChanges(), changed)
+
+    def _record(
+        self, connection: sa.Connection, batch: Batch, matches: Sequence[Match], first: set[str]
+    ) -> AlertChanges:
+        return record_matches(
+            connection,
+            batch.id,
+            matches,
+            notify=lambda match: match.id in first,
+            now=self.clock(),
+            notify_within=self.alerting.notify_within,
+            route=self.alerting.route,
+        )
+
+    # ── alert_deliveries ──
+
+    def deliver(self) -> DeliveryReport:
+        """Send what is due in the outbox, whichever batch it came from."""
+        return deliver_due(self.database, self.alerting.destinations, current_owner(), clock=self.clock)
+
+    # ── shared ──
+
+    def _open_work(self, batch: Batch) -> tuple[Batch, WorkFolder]:
+        """A committed batch's work files; lost ones (a disk, a pod) are made anew from its objects, as a redo."""
+        try:
+            return batch, self.work.open(_committed_work(batch))
+        except WorkFilesLost:
+            results = self._decode_and_commit(Assignment(batch, redo=True))
+        if missing := [name for result in results if isinstance(result, CannotDoAgain) for name in result.missing]:
+            raise WorkFilesLost(f"the work files of batch {batch.id} are gone and so are objects: {', '.join(missing)}")
+        with self.database.read() as connection:
+            batch = batch_store.load(connection, batch.id)
+        return batch, self.work.open(_committed_work(batch))
+
+    def to_publish(self, run: RunIdentity, hours: Sequence[Hour], branch: Branch) -> list[Batch]:
+        """The committed batches that a branch of a run has to publish.
+
+        Those of the run's own claim that lack the branch's mark; a run that claimed nothing (a downstream asset
+        launched alone) publishes every batch of the hours again.
+        """
+        claimed = self.assignments(run, hours)
+        if not claimed:
+            with self.database.read() as connection:
+                return batch_store.batches_of_hours(connection, hours)
+        ready = [item.batch for item in claimed if item.batch.status in (BatchStatus.COMMITTED, BatchStatus.DONE)]
+        return [batch for batch in ready if getattr(batch, branch.value) is None]
+
+    def unpublished(self, hours: Sequence[Hour]) -> list[Batch]:
+        """Committed batches of some hours that the lake or the alerts still lack."""
+        with self.database.read() as connection:
+            found = batch_store.batches_of_hours(connection, hours)
+        return [batch for batch in found if batch.status is BatchStatus.COMMITTED]
+
+    def _finish_unpublished(self, hours: Sequence[Hour]) -> None:
+        for batch in self.unpublished(hours):
+            self.publish(batch)
+            self.judge(batch)
+
+    def _publish(
+        self,
+        batch: Batch,
+        files: Mapping[TableHour, NewFile],
+        tables: Sequence[str],
+        on_commit: Callable[[sa.Connection], bool],
+    ) -> tuple[TableHour, ...]:
+        try:
+            return tuple(self.lake.publish(batch.id, files, tables, on_commit))
+        except Superseded:
+            return ()
+
+    def _mark(self, batch: Batch, branch: Branch) -> Callable[[sa.Connection], bool]:
+        column = batches_table.c[branch.value]
+        return lambda connection: batch_store.mark_published(connection, batch, column, self.clock())
+
+    @contextmanager
+    def _scratch_folder(self) -> Iterator[Path]:
+        folder = self.scratch / "publish" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _alive(self, batch_ids: Sequence[str]) -> Iterator[None]:
+        """A heartbeat in the background for as long as the block works."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(self.heartbeat.total_seconds()):
+                with suppress(Outage), self.database.begin() as connection:
+                    batch_store.beat(connection, batch_ids, current_owner(), self.clock())
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _committed_work(batch: Batch) -> str:
+    if batch.work is None:
+        raise ValueError(f"batch {batch.id} is not committed")
+    return batch.work
+
+
+def _status_after(error: ObjectError) -> ObjectStatus:
+    if isinstance(error, ObjectRefused):
+        return ObjectStatus.REFUSED
+    return ObjectStatus.SUPERSEDED if isinstance(error, ObjectSuperseded) else ObjectStatus.MISSING
+
+
+def _match_files(matches: Sequence[Match], batch: Batch, folder: Path) -> dict[TableHour, NewFile]:
+    by_hour: dict[Hour, list[Match]] = {}
+    for match in matches:
+        by_hour.setdefault(match.event_hour, []).append(match)
+    files = {}
+    for hour, found in sorted(by_hour.items()):
+        path = folder / f"{alert_matches.TABLE}-{hour}.parquet"
+        with open_writer(path, alert_matches.SCHEMA) as writer:
+            writer.write_table(alert_matches.matches_table(found, batch.id))
+        files[alert_matches.TABLE, hour] = NewFile.of(path, len(found))
+    return files
+
+
+def _event_tables() -> tuple[str, ...]:
+    return tuple(source.table for source in SOURCES.values())
