@@ -1,0 +1,58 @@
+"""`iota ingest`: log files and folders through the real assets, recorded in the Dagster instance of the home."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Read log files or folders into the lake and judge them; what was read before adds nothing.
+
+    A folder is an integration and the paths in it are its keys, so that a copy of an AWS bucket keeps its own.
+    """
+    from iota_dagster.ingesting import ingest_paths
+
+    started = time.monotonic()
+    with _progress(not as_json) as progress:
+        summary = ingest_paths(paths, progress)
+    figures = summary.as_dict() | {"seconds": round(time.monotonic() - started, 3)}
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        show(figures)
+    for problem in summary.problems:
+        click.echo(problem, err=True)
+
+
+def show(figures: dict[str, object]) -> None:
+    """Print a summary for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, value in figures.items():
+        shown = ", ".join(f"{table}: {count:,}" for table, count in value.items()) if isinstance(value, dict) else value
+        table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
+    Console().print(table)
+
+
+@contextmanager
+def _progress(shown: bool) -> Iterator[Callable[[int, int], object]]:
+    """A callable that takes (done, total) log objects; a bar on a terminal, silence otherwise."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("log objects"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task("objects", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,55 @@
+"""`iota objects`: the ledger of log objects."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from iota_dagster.core.model import ObjectStatus
+
+
+@click.command("objects")
+@click.option(
+    "--status", type=click.Choice([item.value for item in ObjectStatus]), help="List the objects of one status."
+)
+@click.option("--limit", default=100, show_default=True, help="Most objects to list.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(status: str | None, limit: int, as_json: bool) -> None:
+    """The ledger by integration and status; with --status its newest objects one by one."""
+    from iota_dagster.core.hours import hour_key
+    from iota_dagster.core.store import ledger
+    from iota_dagster.core.store.database import Database
+    from iota_dagster.settings import load_settings
+
+    database = Database(load_settings().store_url)
+    database.migrate()
+    with database.read() as connection:
+        if status is None:
+            rows = [dict(row) for row in ledger.status_counts(connection)]
+        else:
+            listed = ledger.list_objects(connection, ObjectStatus(status), limit)
+            names = ("bucket", "key", "etag", "size", "records", "rows", "duplicates", "quarantined", "error")
+            rows = [
+                {"delivery_hour": hour_key(row["delivery_hour"])} | {name: row[name] for name in names}
+                for row in listed
+            ]
+    if as_json:
+        click.echo(json.dumps(rows, default=str))
+    else:
+        _show(rows)
+
+
+def _show(rows: list[dict[str, object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo("no log objects")
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(
+            *("" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
+        )
+    Console().print(table)

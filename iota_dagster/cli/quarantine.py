@@ -1,0 +1,105 @@
+"""`iota quarantine`: look at what could not be processed, and process it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from iota_dagster.core.store import quarantine
+from iota_dagster.core.store.database import Database
+
+
+@click.group("quarantine")
+def command() -> None:
+    """Show and replay what could not be processed."""
+
+
+@command.command("list")
+@click.option("--reason", help="Only items with this reason, one by one.")
+@click.option("--limit", default=100, show_default=True, help="Most items to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_items(reason: str | None, limit: int, as_json: bool) -> None:
+    """Items by reason; with --reason each item of it."""
+    with _store().read() as connection:
+        rows = quarantine.items(connection, reason, limit) if reason else quarantine.counts(connection)
+    if as_json:
+        click.echo(json.dumps([_plain(row) for row in rows], default=str))
+        return
+    _show(rows)
+
+
+@command.command("show")
+@click.argument("item", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_item(item: int, as_json: bool) -> None:
+    """One item: where it comes from, why it is here, and what it says."""
+    with _store().read() as connection:
+        row = quarantine.item(connection, item)
+    plain = _plain(row) | {"sample": bytes(row["sample"]).decode("utf-8", "backslashreplace")}
+    if as_json:
+        click.echo(json.dumps(plain, default=str))
+        return
+    for name, value in plain.items():
+        click.echo(f"{name:>14}  {'' if value is None else value}")
+
+
+@command.command("retry")
+@click.argument("items", nargs=-1, type=int)
+@click.option("--reason", help="All items with this reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> None:
+    """Process the objects of some items again, by number or all of one reason; nobody is paged for what was done."""
+    if bool(items) == bool(reason):
+        raise click.UsageError("name items by their numbers, or give one --reason")
+    from iota_dagster.home import prepare_home
+    from iota_dagster.ingesting import ingest_pending
+    from iota_dagster.platform import open_platform
+    from iota_dagster.settings import load_settings
+
+    settings = load_settings()
+    prepare_home(settings)
+    platform = open_platform(settings)
+    with platform.database.begin() as connection:
+        asked = quarantine.retry(connection, item_ids=items, reason=reason)
+    summary = ingest_pending(platform)
+    with platform.database.read() as connection:
+        left = {row["reason"]: row["items"] for row in quarantine.counts(connection)}
+    figures = {"retried": asked.items, "batches": asked.batches, "events": summary.events, "left": left}
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        remaining = ", ".join(f"{name}: {count}" for name, count in left.items()) or "nothing"
+        click.echo(
+            f"{asked.items} objects processed again, {summary.events} events added; in quarantine now: {remaining}"
+        )
+    for problem in summary.problems:
+        click.echo(problem, err=True)
+
+
+def _store() -> Database:
+    from iota_dagster.settings import load_settings
+
+    database = Database(load_settings().store_url)
+    database.migrate()
+    return database
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "sample"}
+
+
+def _show(rows: list[Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo("the quarantine is empty")
+        return
+    shown = [name for name in rows[0] if name not in ("sample", "batch_id", "object_id", "delivery_hour")]
+    table = Table(*shown)
+    for row in rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+    Console().print(table)

@@ -1,0 +1,131 @@
+"""`iota query`: SQL over the lake, as a table for people or as JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.query import QueryLimits, query
+from iota_dagster.core.lake.schema import table_schema
+from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.storage import open_storage
+from iota_dagster.core.store.database import Database
+from iota_dagster.settings import load_settings
+
+
+@click.command("query")
+@click.argument("sql")
+@click.option("--format", "style", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--limit", type=click.IntRange(min=0), default=1000, show_default=True, help="Rows at most; 0: all.")
+def command(sql: str, style: str, limit: int) -> None:
+    """Run SQL over the lake.
+
+    Each log type is a table, e.g. cloudtrail_events; alert_matches and alerts hold what the rules found. SHOW TABLES
+    and DESCRIBE <table> list what there is. Conditions on year, month, day and hour (text, UTC) make it fast:
+
+    \b
+    iota query "SELECT eventName, COUNT(*) FROM cloudtrail_events
+                WHERE year='2025' AND month='03' AND day='01' GROUP BY eventName ORDER BY 2 DESC"
+    """
+    answer = _answer(sql, limit + 1 if limit else None)
+    shown = answer.slice(0, limit) if limit else answer
+    if style == "table":
+        _print_table(shown)
+    else:
+        click.echo(as_json(shown) if style == "json" else as_csv(shown), nl=False)
+    if len(answer) > len(shown):
+        click.echo(f"There are more than {limit} rows: raise --limit to see them.", err=True)
+
+
+def known_tables() -> Mapping[str, pa.Schema]:
+    """The lake tables of this version, whether anything was written to them yet or not."""
+    tables = {source.table: table_schema(source) for source in SOURCES.values()}
+    return tables | {alert_matches.TABLE: alert_matches.SCHEMA}
+
+
+def as_json(table: pa.Table) -> str:
+    """A JSON list with an object per row and line; times in ISO 8601."""
+    rows = [json.dumps(plain(row), ensure_ascii=False) for row in table.to_pylist()]
+    return "[" + ",\n ".join(rows) + "]\n"
+
+
+def as_csv(table: pa.Table) -> str:
+    """CSV by RFC 4180 with a header; lists and structures as JSON, null as nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(table.column_names)
+    writer.writerows([_text(value) for value in row.values()] for row in table.to_pylist())
+    return text.getvalue()
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: text for times and bytes, null for numbers that are none."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if isfinite(value) else None
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case datetime() | date() | time():
+            return value.isoformat().replace("+00:00", "Z")
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case Mapping():
+            return {str(name): plain(item) for name, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return str(value)
+
+
+def _text(value: Any) -> str:
+    known = plain(value)
+    if known is None:
+        return ""
+    return known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """The text without what steers a terminal: whoever writes a log line must not write the screen of its reader."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def _print_table(table: pa.Table) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for field in table.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        grid.add_column(Text(printable(field.name)), justify="right" if number else "left", overflow="fold")
+    for row in table.to_pylist():
+        grid.add_row(*(Text(printable(_text(value))) for value in row.values()))
+    console = Console(width=None if sys.stdout.isatty() else 100_000)
+    console.print(grid)
+    console.print(f"{len(table):,} row{'' if len(table) == 1 else 's'}", highlight=False)
+
+
+def _answer(sql: str, rows: int | None) -> pa.Table:
+    settings = load_settings()
+    lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
+    database = Database(settings.store_url)
+    try:
+        database.migrate()
+        return query(database, lake, sql, schemas=known_tables(), limits=QueryLimits(rows=rows))
+    finally:
+        database.dispose()

@@ -1,0 +1,18 @@
+"""What Dagster loads: assets, jobs and resources, by explicit lists."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from iota_dagster.defs.assets import ASSETS
+from iota_dagster.defs.jobs import JOBS
+from iota_dagster.defs.resources import resources
+from iota_dagster.defs.schedules import SCHEDULES, maintenance
+
+defs = dg.Definitions(
+    assets=ASSETS,
+    jobs=[*JOBS, maintenance],
+    schedules=SCHEDULES,
+    resources=resources(),
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,41 @@
+"""The platform as a resource: made once per run, from the settings."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from iota_dagster.core.road import Road
+from iota_dagster.defs.resources.seen_events import SeenEventsResource
+from iota_dagster.platform import Platform, open_platform
+from iota_dagster.settings import load_settings
+
+
+class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Store, lake, objects, rules and destinations, as `iota.yaml` and the environment configure them."""
+
+    seen_events: SeenEventsResource
+    _platform: Platform | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Open the platform for a run."""
+        settings = load_settings()
+        self._platform = open_platform(settings, self.seen_events.options(settings))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the store's connections."""
+        if self._platform is not None:
+            self._platform.database.dispose()
+            self._platform = None
+
+    @property
+    def platform(self) -> Platform:
+        """The platform; only inside a run."""
+        if self._platform is None:
+            raise RuntimeError("the platform is opened by a run")
+        return self._platform
+
+    @property
+    def road(self) -> Road:
+        """The road of a batch."""
+        return self.platform.road

@@ -1,0 +1,27 @@
+"""The daily housekeeping."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from iota_dagster.defs.resources.platform import PlatformResource
+
+
+@dg.op
+def remove_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Throw away old work files, id files of quiet hours and replaced lake files."""
+    removed = dataclasses.asdict(platform.platform.housekeeping.run(datetime.now(UTC)))
+    context.log.info(", ".join(f"{name}: {count}" for name, count in removed.items()))
+
+
+@dg.job(description="Throws away what nothing needs any more, and what can be made again.")
+def maintenance() -> None:
+    """One op: everything that is due."""
+    remove_what_is_due()
+
+
+MAINTENANCE = dg.ScheduleDefinition(
+    job=maintenance, cron_schedule="17 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+SCHEDULES = [MAINTENANCE]

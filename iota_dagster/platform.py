@@ -1,0 +1,162 @@
+"""Settings → the domain's objects: the one place where they are put together, for commands and Dagster alike."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+
+from iota_dagster.core.alerting.destinations.base import Destination
+from iota_dagster.core.alerting.destinations.json_lines import JsonLines as JsonLinesFile
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.core.decode import DecodeLimits
+from iota_dagster.core.decoding import IngestPlan
+from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.lake.publication import Lake
+from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.maintenance import Housekeeping, Keep
+from iota_dagster.core.model import Alert, LogObject
+from iota_dagster.core.objects import Objects
+from iota_dagster.core.prepare import Preparer
+from iota_dagster.core.rebuild import IdRebuilder
+from iota_dagster.core.road import Alerting, Road
+from iota_dagster.core.seen import BloomOptions, SeenEvents
+from iota_dagster.core.storage import Storage, open_storage
+from iota_dagster.core.store.batches import ClaimLimits
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.work import WorkArea
+from iota_dagster.core.workers import WorkerPool
+from iota_dagster.settings import Integration, JsonLines, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything that a process needs, over one store."""
+
+    settings: Settings
+    database: Database
+    lake: Storage
+    state: Storage
+    work: WorkArea
+    objects: Objects
+    seen: SeenEvents
+    road: Road
+    housekeeping: Housekeeping
+
+
+def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Platform:
+    """Put the platform together; the store is brought to its newest schema, nothing else is touched.
+
+    `bloom` takes the place of the settings' filter options.
+    """
+    database = Database(settings.store_url)
+    database.migrate()
+    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url))
+    lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
+    work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
+    objects = Objects(_Readable(settings.integrations), lambda _: clients.s3(), settings.limits.compressed_bytes)
+    bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
+    seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
+    pool = _shared_pool(settings.process_workers or _cores())
+    plan = IngestPlan(_limits(settings), _DeclaredTypes(settings.integrations), settings.inline_bytes)
+    settings.scratch.mkdir(parents=True, exist_ok=True)
+    road = Road(
+        database=database,
+        objects=objects,
+        preparer=Preparer(database, work, state, seen, pool, plan),
+        lake=Lake(database, lake, settings.scratch),
+        alerting=Alerting(
+            rules=settings.rules,
+            destinations=[_destination(item) for item in settings.destinations],
+            route=_Routing(settings.routing),
+            notify_within=timedelta(hours=settings.notify_within_hours),
+        ),
+        limits=ClaimLimits(settings.batch_objects, settings.batch_bytes),
+        scratch=settings.scratch,
+        download_workers=settings.download_workers,
+        heartbeat=timedelta(seconds=settings.heartbeat_seconds),
+    )
+    keep = Keep(timedelta(days=settings.work_files_days), timedelta(days=settings.id_files_days))
+    housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep)
+    return Platform(settings, database, lake, state, work, objects, seen, road, housekeeping)
+
+
+@lru_cache(maxsize=1)
+def _shared_pool(processes: int) -> WorkerPool:
+    """One pool per process: a second run in the same process finds its workers warm."""
+    pool = WorkerPool(processes)
+    atexit.register(pool.close)
+    return pool
+
+
+def _cores() -> int:
+    """The cores this process may use, which a container or `taskset` limits."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limits(settings: Settings) -> DecodeLimits:
+    limits = settings.limits
+    return DecodeLimits(
+        compressed_bytes=limits.compressed_bytes,
+        decompressed_bytes=limits.decompressed_bytes,
+        ratio=limits.ratio,
+        record_bytes=limits.record_bytes,
+        nesting=limits.nesting,
+    )
+
+
+def _destination(item: JsonLines) -> Destination:
+    return JsonLinesFile(item.name, item.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """Which integration may read an object: the longest matching prefix of its bucket.
+
+    A local folder is readable when it is in the ledger: only somebody on this host can have put it there.
+    """
+
+    integrations: Sequence[Integration]
+
+    def __call__(self, bucket: str, key: str) -> str | None:
+        found = [item for item in self.integrations if item.location == bucket and key.startswith(item.prefix)]
+        if found:
+            return max(found, key=lambda item: len(item.prefix)).name
+        return "local" if bucket.startswith(SCHEME) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _DeclaredTypes:
+    """The log types that an object's integration declares; None where it declares none."""
+
+    integrations: Sequence[Integration]
+
+    def __call__(self, item: LogObject) -> tuple[str, ...] | None:
+        for integration in self.integrations:
+            if integration.name == item.integration:
+                return integration.log_types or None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Routing:
+    """An alert's destinations: the rule's own, else those of its severity."""
+
+    by_severity: Mapping[str, Sequence[str]]
+
+    def __call__(self, alert: Alert, named: tuple[str, ...] | None) -> Sequence[str]:
+        return self.by_severity.get(alert.severity, ()) if named is None else named
+
+
+def folder_integration(settings: Settings, location: str) -> str:
+    """The name of a folder's integration: the configured one, else the folder's own name."""
+    for item in settings.integrations:
+        if item.location == location:
+            return item.name
+    name = location.removeprefix(SCHEME).rstrip("/").rpartition("/")[2]
+    if not name:
+        raise SettingsError(f"{location} has no name of its own: name a folder below it")
+    return name
