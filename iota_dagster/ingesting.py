@@ -140,7 +140,9 @@ def _run(hours: Sequence[Hour]) -> list[str]:
     if result.success:
         return []
     failed = [event for event in result.all_events if event.is_step_failure]
-    return [f"run {result.run_id}: {event.step_key} failed: {_cause(event)}" for event in failed]
+    return [f"run {result.run_id}: {event.step_key} failed: {_cause(event)}" for event in failed] or [
+        f"run {result.run_id} failed before its first step; Dagster's log of the run says why"
+    ]
 
 
 def _cause(event: Any) -> str:

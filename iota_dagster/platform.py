@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destinations.base import Destination
 from iota_dagster.core.alerting.destinations.json_lines import JsonLines as JsonLinesFile
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, assume
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
 from iota_dagster.core.errors import SettingsError
@@ -30,6 +31,9 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 from iota_dagster.core.workers import WorkerPool
 from iota_dagster.settings import Integration, JsonLines, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url))
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
-    objects = Objects(_Readable(settings.integrations), lambda _: clients.s3(), settings.limits.compressed_bytes)
+    accounts = _Accounts(settings, clients)
+    objects = Objects(_Readable(settings.integrations), accounts, settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
     pool = _shared_pool(settings.process_workers or _cores())
@@ -126,6 +131,26 @@ class _Readable:
         if found:
             return max(found, key=lambda item: len(item.prefix)).name
         return "local" if bucket.startswith(SCHEME) else None
+
+
+class _Accounts:
+    """The S3 client of each integration: with its role where it names one, cached per role and region."""
+
+    def __init__(self, settings: Settings, own: ClientFactory) -> None:
+        self._integrations = {item.name: item for item in settings.integrations}
+        self._settings, self._own = settings, own
+        self._factory = lru_cache(maxsize=None)(self._assumed)
+
+    def __call__(self, name: str) -> S3Client:
+        item = self._integrations[name]
+        if item.role_arn is None:
+            return self._own.s3()
+        external_id = item.external_id.get_secret_value() if item.external_id else None
+        return self._factory(Role(item.role_arn, item.session_name, external_id), item.region).s3()
+
+    def _assumed(self, role: Role, region: str | None) -> ClientFactory:
+        options = ClientOptions(endpoint_url=self._settings.endpoint_url, region=region)
+        return ClientFactory(options, session=lambda: assume(role, options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from iota_dagster.core.errors import IotaError
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
     "demo": "Try everything on generated logs, without AWS.",
-    "ingest": "Read logs from a folder or bucket into the lake and judge them.",
+    "ingest": "Read log files and folders into the lake and judge them.",
     "message": "Show what a queue message says.",
     "objects": "Show the log objects of the ledger.",
-    "quarantine": "Show, replay or drop what could not be processed.",
+    "quarantine": "Show and replay what could not be processed.",
     "query": "Run SQL over the lake.",
     "rules": "Test detection rules.",
 }

@@ -27,6 +27,7 @@ def command(once: bool, as_json: bool) -> None:
     """
     from rich.console import Console
 
+    from iota_dagster.cli.ingest import tell_problems
     from iota_dagster.cli.query import known_tables
     from iota_dagster.demo.run import run_demo
 
@@ -38,8 +39,7 @@ def command(once: bool, as_json: bool) -> None:
         click.echo(json.dumps(_figures(demo, seconds), ensure_ascii=False))
     else:
         _show(demo, seconds, hints=not once)
-    for problem in demo.summary.problems:
-        click.echo(problem, err=True)
+    tell_problems(demo.summary.problems)
 
 
 def _figures(demo: Demo, seconds: float) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,8 +29,15 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(figures))
     else:
         show(figures)
-    for problem in summary.problems:
+    tell_problems(summary.problems)
+
+
+def tell_problems(problems: Sequence[str]) -> None:
+    """Print what went wrong; the exit code is 1 when anything did."""
+    for problem in problems:
         click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
 
 
 def show(figures: dict[str, object]) -> None:

@@ -22,10 +22,10 @@ _MEANINGS = {
 }
 
 
-@click.command()
+@click.command("message")
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def message(file: BinaryIO, as_json: bool) -> None:
+def command(file: BinaryIO, as_json: bool) -> None:
     """Tell what the queue message in FILE (`-`: standard input) means, as the sensor would read it."""
     told = read_message(file.read())
     click.echo(json.dumps(_summary(told), ensure_ascii=False) if as_json else _text(told))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from iota_dagster.core.hours import hour_key
 from iota_dagster.core.store import quarantine
 from iota_dagster.core.store.database import Database
 
@@ -54,6 +55,7 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     """Process the objects of some items again, by number or all of one reason; nobody is paged for what was done."""
     if bool(items) == bool(reason):
         raise click.UsageError("name items by their numbers, or give one --reason")
+    from iota_dagster.cli.ingest import tell_problems
     from iota_dagster.home import prepare_home
     from iota_dagster.ingesting import ingest_pending
     from iota_dagster.platform import open_platform
@@ -67,16 +69,16 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     summary = ingest_pending(platform)
     with platform.database.read() as connection:
         left = {row["reason"]: row["items"] for row in quarantine.counts(connection)}
-    figures = {"retried": asked.items, "batches": asked.batches, "events": summary.events, "left": left}
+        blocked = quarantine.blocked(connection, asked.batches)
+    figures = {"retried": asked.items, "batches": len(asked.batches), "events": summary.events, "left": left}
     if as_json:
         click.echo(json.dumps(figures))
     else:
         remaining = ", ".join(f"{name}: {count}" for name, count in left.items()) or "nothing"
         click.echo(
-            f"{asked.items} objects processed again, {summary.events} events added; in quarantine now: {remaining}"
+            f"{asked.items} objects asked for again, {summary.events} events added; in quarantine now: {remaining}"
         )
-    for problem in summary.problems:
-        click.echo(problem, err=True)
+    tell_problems([*summary.problems, *(f"left as it is, {why}" for why in blocked)])
 
 
 def _store() -> Database:
@@ -88,7 +90,8 @@ def _store() -> Database:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "sample"}
+    plain = {name: value for name, value in row.items() if name != "sample"}
+    return plain | {"delivery_hour": hour_key(row["delivery_hour"])} if "delivery_hour" in row else plain
 
 
 def _show(rows: list[Mapping[str, Any]]) -> None:

@@ -6,6 +6,7 @@ gzipped twice. Whatever ends the bytes early is a `Fault`, never an exception: w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ _LAYERS = 2
 _READ_BYTES = 64 << 10
 _STEP_BYTES = 64 << 10
 _SALVAGE_BYTES = 8 << 20  # compressed bytes of a member kept for `_Member._salvage`
-_SALVAGE_STEP = 256
+_SALVAGE_STEP = 4 << 10
 _RATIO_FROM = 64 << 20  # short objects may compress as well as they like
 SAMPLE_BYTES = 64 << 10
 
@@ -171,20 +172,36 @@ class _Member:
     def _salvage(self) -> Iterator[bytes]:
         """What the failed call still held back: isal drops up to `_STEP_BYTES` good bytes with its error.
 
-        zlib does the member again in small steps. Members too long to be kept lose that last step.
+        zlib does the member again in small steps. Members too long to be kept lose what isal dropped.
         """
-        inflater, position = zlib.decompressobj(31), 0
-        try:
-            for block in self._seen:
-                while block and not inflater.eof:
-                    plain = inflater.decompress(block, _SALVAGE_STEP)
-                    block = inflater.unconsumed_tail
-                    known = max(0, min(len(plain), self._produced - position))
-                    position += len(plain)
-                    if known < len(plain):
-                        yield plain[known:]
-        except zlib.error:
-            return
+        position = 0
+        for plain in _to_the_error(self._seen):
+            known = max(0, min(len(plain), self._produced - position))
+            position += len(plain)
+            if known < len(plain):
+                yield plain[known:]
+
+
+def _to_the_error(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """A damaged member's plain bytes up to the very last that can be had."""
+    inflater = zlib.decompressobj(31)
+    for block in blocks:
+        while block and not inflater.eof:
+            before = inflater.copy()
+            try:
+                plain = inflater.decompress(block, _SALVAGE_STEP)
+            except zlib.error:
+                yield from _byte_by_byte(before, block)
+                return
+            block = inflater.unconsumed_tail
+            yield plain
+
+
+def _byte_by_byte(inflater: zlib._Decompress, block: bytes) -> Iterator[bytes]:
+    with contextlib.suppress(zlib.error):
+        while plain := inflater.decompress(block, 1):
+            block = inflater.unconsumed_tail
+            yield plain
 
 
 class Window:

@@ -10,7 +10,8 @@ from pathlib import Path
 from iota_dagster.core.copies import Rows, Uniques, find_uniques, load_rows
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.errors import IotaError, Outage
-from iota_dagster.core.ingest import Ingested, IngestOptions, IngestTask, Part, ingest
+from iota_dagster.core.ingest import Ingested, IngestJob, IngestOptions, IngestTask, Part, run_job
+from iota_dagster.core.memory import release_memory
 from iota_dagster.core.model import Batch, LogObject, ObjectStatus
 from iota_dagster.core.work import WorkArea, WorkFolder
 from iota_dagster.core.workers import WorkerDied, WorkerPool
@@ -48,12 +49,13 @@ def decode_batch(
     small = sum(path.stat().st_size for path in spooled.values()) < plan.inline_bytes
     options = IngestOptions(batch.id, batch.created_at, plan.limits)
     jobs = [
-        _Job(tasks, folder.path, f"t{index:04}", options) for index, tasks in enumerate(_tasks(batch, spooled, plan))
+        IngestJob(tasks, folder.path, f"t{index:04}", options)
+        for index, tasks in enumerate(_tasks(batch, spooled, plan))
     ]
     ingested: list[Ingested] = []
     parts: list[Part] = []
     failed: list[tuple[LogObject, str, str]] = []
-    for job, result in zip(jobs, pool.run(_ingest, jobs, inline=small), strict=True):
+    for job, result in zip(jobs, pool.run(run_job, jobs, inline=small), strict=True):
         for one, outcome in _isolated(pool, job, result, small):
             if isinstance(outcome, BaseException):
                 failed.append((one.tasks[0].object, *_blame(outcome)))
@@ -65,6 +67,7 @@ def decode_batch(
     work.persist_parts(folder, parts)
     folder = replace(folder, parts=tuple(parts))
     rows = load_rows(folder)
+    release_memory()
     return Prepared(folder, tuple(parts), tuple(ingested), tuple(failed), rows, find_uniques(rows))
 
 
@@ -84,7 +87,7 @@ def _tasks(batch: Batch, spooled: Mapping[int, Path], plan: IngestPlan) -> list[
     return [*tasks, tuple(group)] if group else tasks
 
 
-def _isolated(pool: WorkerPool, job: _Job, result: _Outcome, inline: bool) -> Sequence[tuple[_Job, _Outcome]]:
+def _isolated(pool: WorkerPool, job: IngestJob, result: _Outcome, inline: bool) -> Sequence[tuple[IngestJob, _Outcome]]:
     """A failed task's objects, each on its own, so that one bad object costs the others nothing."""
     if not isinstance(result, BaseException):
         return [(job, result)]
@@ -93,7 +96,7 @@ def _isolated(pool: WorkerPool, job: _Job, result: _Outcome, inline: bool) -> Se
     if len(job.tasks) == 1:
         return [(job, result)]
     alone = [replace(job, tasks=(task,), prefix=f"{job.prefix}-{n}") for n, task in enumerate(job.tasks)]
-    return list(zip(alone, pool.run(_ingest, alone, inline=inline), strict=True))
+    return list(zip(alone, pool.run(run_job, alone, inline=inline), strict=True))
 
 
 def _prove_innocent(pool: WorkerPool, folder: Path, options: IngestOptions, inline: bool) -> None:
@@ -101,26 +104,14 @@ def _prove_innocent(pool: WorkerPool, folder: Path, options: IngestOptions, inli
     path = folder / "harmless.json.gz"
     path.write_bytes(gzip.compress(b'{"Records":[]}'))
     harmless = LogObject(0, "", path.name, "", 0, "", None, None, 0, ObjectStatus.PENDING, "log")
-    job = _Job((IngestTask(0, harmless, str(path), None),), folder, "harmless", options)
-    for outcome in pool.run(_ingest, [job], inline=inline):
+    job = IngestJob((IngestTask(0, harmless, str(path), None),), folder, "harmless", options)
+    for outcome in pool.run(run_job, [job], inline=inline):
         if isinstance(outcome, BaseException):
             raise IotaError(f"no object can be read on this host: {type(outcome).__name__}: {outcome}") from outcome
     path.unlink()
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    tasks: tuple[IngestTask, ...]
-    folder: Path
-    prefix: str
-    options: IngestOptions
-
-
 _Outcome = tuple[list[Ingested], list[Part]] | BaseException
-
-
-def _ingest(job: _Job) -> tuple[list[Ingested], list[Part]]:
-    return ingest(job.tasks, job.folder, job.prefix, job.options)
 
 
 def _blame(error: BaseException) -> tuple[str, str]:

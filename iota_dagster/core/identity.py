@@ -27,6 +27,7 @@ def _among(characters: bytes) -> NDArray[np.bool_]:
 
 
 _OPENS, _CLOSES, _SEPARATOR = _among(b"{["), _among(b"}]"), _among(b",:")
+_STRUCTURE = _OPENS | _CLOSES | _SEPARATOR
 _ENDS_VALUE = _among(b'"}]0123456789el \t\r\n')  # true, false, null end in e or l
 
 
@@ -92,6 +93,7 @@ def _perhaps_spaced(records: Sequence[bytes]) -> list[int]:
     """
     content = np.frombuffer(b"".join((b"{", *records, b"}")), np.uint8)
     spaces = np.flatnonzero(content <= _SPACE)
+    spaces = spaces[_STRUCTURE[content[spaces - 1]] | _STRUCTURE[content[spaces + 1]]]  # leaves few to look at closely
     before, after = content[spaces - 1], content[spaces + 1]
     separated = (_SEPARATOR[before] & _ENDS_VALUE[content[spaces - 2]]) | (_SEPARATOR[after] & _ENDS_VALUE[before])
     suspects = spaces[_OPENS[before] | _CLOSES[after] | separated]

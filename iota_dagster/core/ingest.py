@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iota_dagster.core.decode import Chunk, Decoder
-from iota_dagster.core.ingest_model import Ingested, IngestOptions, IngestTask, Part
+from iota_dagster.core.ingest_model import Ingested, IngestJob, IngestOptions, IngestTask, Part
+from iota_dagster.core.memory import release_memory
 from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.classifier import Classifier
 from iota_dagster.core.tally import ObjectTally
 
-__all__ = ["IngestOptions", "IngestTask", "Ingested", "Part", "ingest"]
+__all__ = ["IngestJob", "IngestOptions", "IngestTask", "Ingested", "Part", "ingest", "run_job"]
 
 UNCLASSIFIED = "unclassified"
 
@@ -31,10 +32,18 @@ def ingest(
     Per object `records` = rows in the parts + quarantine items. No content raises; an `OSError` of a local file does,
     and then no part file is left.
     """
-    with _no_collector(), PartFiles(folder, prefix, options) as parts:
+    with no_collector(), PartFiles(folder, prefix, options) as parts:
         read = [_read_object(task, parts, options) for task in tasks]
         parts.finish()
         return [tally.result(sha256, size) for tally, sha256, size in read], parts.parts
+
+
+def run_job(job: IngestJob) -> tuple[list[Ingested], list[Part]]:
+    """`ingest` as a worker calls it."""
+    try:
+        return ingest(job.tasks, job.folder, job.prefix, job.options)
+    finally:
+        release_memory()
 
 
 def _read_object(task: IngestTask, parts: PartFiles, options: IngestOptions) -> tuple[ObjectTally, str, int]:
@@ -73,8 +82,8 @@ def _take(chunk: Chunk, tally: ObjectTally, classifier: Classifier, parts: PartF
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
-    """No cyclic garbage arises here, and looking for it among hundreds of thousands of young objects takes long."""
+def no_collector() -> Iterator[None]:
+    """No cyclic garbage arises inside; looking for it among hundreds of thousands of young objects takes long."""
     enabled = gc.isenabled()
     gc.disable()
     try:

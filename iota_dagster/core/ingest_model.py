@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.model import LogObject, QuarantineItem
@@ -36,6 +37,16 @@ class IngestOptions:
     """Past this many an object's bad records share one item, so that a hostile object cannot fill the memory."""
     quarantine_sample_bytes: int = 4 << 20
     """Past this many bytes of samples an object's further samples are shortened."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestJob:
+    """What one worker gets at a time: neighbouring objects of a batch, read into parts of one prefix."""
+
+    tasks: tuple[IngestTask, ...]
+    folder: Path
+    prefix: str
+    options: IngestOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ class Extent:
             first = text[token.start()]
             if first == _QUOTE:
                 if not token[1]:
-                    self._quoted, self.consumed = True, token.end()
+                    self._quoted = not (self._unwrap and self.depth == 1 and RECORDS_KEY.startswith(token[0]))
+                    self.consumed = token.end() if self._quoted else token.start()
                     return None
                 if self._unwrap and self.depth == 1 and token[0] == RECORDS_KEY and self._stops_at(text, token):
                     return None

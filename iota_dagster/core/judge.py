@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,10 +11,13 @@ from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.detection.engine import Engine, RuleFailure, RuleMatch
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.ingest import no_collector
+from iota_dagster.core.memory import release_memory
 from iota_dagster.core.model import Match
 from iota_dagster.core.work import WorkFolder
 from iota_dagster.core.workers import WorkerPool
@@ -30,6 +33,8 @@ COLUMNS = (
     "_hour",
     "_position",
 )
+
+_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,21 @@ def judge(work: WorkFolder, rules: Sequence[Path], pool: WorkerPool, *, inline: 
 
 def _judge_part(job: _Job) -> Judgement:
     engine = engine_for(job.rules)
+    try:
+        with no_collector():
+            return _judge_events(engine, job)
+    finally:
+        release_memory()
+
+
+def _judge_events(engine: Engine, job: _Job) -> Judgement:
     log_type = job.work.parts[job.part].log_type
     matches: list[Match] = []
     positions: list[int] = []
     failures: list[RuleFailure] = []
     events = 0
     for batch in job.work.part_batches(job.part, COLUMNS):
-        verdict = engine.evaluate(log_type, list(_spliced(batch, log_type)))
+        verdict = engine.evaluate(log_type, _spliced(batch, log_type))
         for hit in verdict.matches:
             matches.append(_as_match(hit, log_type, _row(batch, hit.index)))
             positions.append(batch.column("_position")[hit.index].as_py())
@@ -92,23 +105,22 @@ def _judge_part(job: _Job) -> Judgement:
     return Judgement(tuple(matches), tuple(positions), tuple(failures), engine.pack_version, events)
 
 
-def _spliced(batch: pa.RecordBatch, log_type: str) -> Iterator[bytes]:
-    """The vendor's records with the envelope that rules may ask for put in at their end."""
-    kind = msgspec.json.encode(log_type)
-    ids = batch.column("p_event_id").to_pylist()
-    times = batch.column("p_event_time").to_pylist()
+def _spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:
+    """The vendor's JSON objects with the envelope that rules may ask for put in front."""
+    ids = batch.column("p_event_id")
+    if pc.any(pc.match_substring_regex(ids, _NEEDS_ESCAPE)).as_py():
+        ids = pa.array([msgspec.json.encode(text)[1:-1].decode() for text in ids.to_pylist()])
+    times = batch.column("p_event_time").cast(pa.string())
+    opening = f'{{"p_log_type":{msgspec.json.encode(log_type).decode()},"p_event_id":"'
+    heads = pc.binary_join_element_wise(opening, ids, '","p_event_time":"', times, '"', "").cast(pa.binary())
     raws = cast("list[bytes]", batch.column("p_raw").cast(pa.binary()).to_pylist())
-    encode = msgspec.json.encode
-    for raw, event_id, moment in zip(raws, ids, times, strict=True):
-        body = raw.rstrip()[:-1]
-        comma = b"" if body.rstrip().endswith(b"{") else b","
-        yield b'%b%b"p_log_type":%b,"p_event_id":%b,"p_event_time":%b}' % (
-            body,
-            comma,
-            kind,
-            encode(event_id),
-            encode(moment),
-        )
+    return [_join(head, raw) for head, raw in zip(heads.to_pylist(), raws, strict=True)]
+
+
+def _join(head: bytes, raw: bytes) -> bytes:
+    if len(raw) < 16 and raw[1:].strip() == b"}":
+        return head + b"}"
+    return head + b"," + raw[1:]
 
 
 def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:

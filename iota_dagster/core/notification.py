@@ -161,7 +161,7 @@ def _cloudtrail_notice(content: dict[str, Any]) -> Message:
     keys = content.get("s3ObjectKey")
     objects: list[ObjectRef] = []
     problems: list[str] = []
-    for key in keys if isinstance(keys, list) else [keys]:
+    for key in keys if isinstance(keys, list) and keys else [keys]:
         try:
             objects.append(_object(_text(content, "s3Bucket"), _text({"s3ObjectKey": key}, "s3ObjectKey")))
         except ValueError as error:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from iota_dagster.core import id_files
 from iota_dagster.core.copies import CONFLICT, DUPLICATE, KEPT, judge_rows
 from iota_dagster.core.decoding import IngestPlan, Prepared, decode_batch
-from iota_dagster.core.errors import VersionConflict
+from iota_dagster.core.errors import VersionConflict, WorkFilesLost
 from iota_dagster.core.hours import hour_folder
 from iota_dagster.core.model import Batch, ObjectOutcome, ObjectStatus, QuarantineItem
 from iota_dagster.core.seen import Admission, SeenEvents
@@ -122,7 +122,11 @@ class Preparer:
         """Whether an id of the last revision is no longer admitted."""
         if kept is None or len(kept) < old.count:
             return old.count > 0
-        return bool((id_files.find(kept, self.seen.ids_of(old)) < 0).any())
+        try:
+            before = self.seen.ids_of(old)
+        except WorkFilesLost:  # id file and work files are gone and the lake has nothing yet: nobody can tell
+            return True
+        return bool((id_files.find(kept, before) < 0).any())
 
     def _admit(
         self, prepared: Prepared, seen: NDArray[np.bool_], attempt: int

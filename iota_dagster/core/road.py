@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
 from iota_dagster.core.alerting.destinations.base import Destination
-from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, Outage, WorkFilesLost
+from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, ObjectTooLarge, Outage, WorkFilesLost
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
@@ -173,7 +173,7 @@ class Road:
         successors = [(item, ref) for item in overwritten if (ref := self._successor(item))]
         with self.database.begin() as connection:
             for item, error in failed:
-                batch_store.release(connection, item.id, _status_after(error), str(error))
+                batch_store.release(connection, item, _status_after(error), error, self.clock())
             for item, successor in successors:
                 ledger.register(
                     connection,
@@ -203,24 +203,30 @@ class Road:
         """Prepare and commit one claimed batch (or its halves, after too many deaths); nothing if that is done."""
         if assignment.redo:
             return self._do_again(run, assignment) if assignment.batch.status is BatchStatus.DONE else []
-        if assignment.batch.status is not BatchStatus.OPEN:
-            return []
-        with self.database.begin() as connection:
-            ready = batch_store.begin_attempt(connection, assignment.batch, run, self.clock())
-        return [result for batch in ready for result in self._prepare_open(batch)]
+        return self._prepare_open(run, assignment.batch)
 
-    def _prepare_open(self, batch: Batch) -> list[Committed | CannotDoAgain]:
+    def _prepare_open(self, run: RunIdentity, batch: Batch) -> list[Committed | CannotDoAgain]:
         if batch.status is not BatchStatus.OPEN:
             return []
+        with self.database.begin() as connection:
+            ready = batch_store.begin_attempt(connection, batch, run, self.clock())
+        if [item.id for item in ready] != [batch.id]:
+            return [result for half in ready for result in self._prepare_open(run, half)]
+        return self._attempt(Assignment(ready[0], redo=False)) if ready[0].status is BatchStatus.OPEN else []
+
+    def _attempt(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        """One counted attempt; only a dead process leaves it counted, not an error nor a run that is cancelled."""
         try:
-            return self._decode_and_commit(Assignment(batch, redo=False))
-        except Exception:
+            return self._decode_and_commit(assignment)
+        except BaseException:
             with self.database.begin() as connection:
-                batch_store.forgive_attempt(connection, batch.id)
+                batch_store.forgive_attempt(connection, assignment.batch.id)
             raise
 
     def _do_again(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        results = self._decode_and_commit(assignment)
+        with self.database.begin() as connection:
+            ready = batch_store.begin_redo(connection, assignment.batch, run)
+        results = self._attempt(assignment) if ready else []
         for result in results:
             if isinstance(result, CannotDoAgain):
                 why = "missing: " + ", ".join(result.missing)
@@ -400,6 +406,8 @@ def _committed_work(batch: Batch) -> str:
 def _status_after(error: ObjectError) -> ObjectStatus:
     if isinstance(error, ObjectRefused):
         return ObjectStatus.REFUSED
+    if isinstance(error, ObjectTooLarge):
+        return ObjectStatus.QUARANTINED
     return ObjectStatus.SUPERSEDED if isinstance(error, ObjectSuperseded) else ObjectStatus.MISSING
 
 

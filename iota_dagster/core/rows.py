@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -107,15 +107,7 @@ def _read_isolated(source: Source, records: Sequence[bytes]) -> Readings:
     innocent = [row for row in range(len(records)) if row not in guilty]
     readings = source.read_many([records[row] for row in innocent])
     rejected = {innocent[row]: error for row, error in readings.rejected.items()}
-    return Readings(
-        readings.event_time,
-        readings.event_id,
-        readings.account,
-        readings.region,
-        readings.columns,
-        readings.indicators,
-        {**rejected, **guilty},
-    )
+    return replace(readings, rejected={**rejected, **guilty})
 
 
 def _failure(source: Source, record: bytes) -> RecordRejected | None:

@@ -36,16 +36,33 @@ class WorkFolder:
 
     def batches(self, log_type: str | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The admitted rows, in batch order, a bounded record batch at a time."""
+        for batch, keep in self.masked(log_type, columns):
+            yield from _admitted(batch, keep)
+
+    def masked(
+        self, log_type: str | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
+        """All rows in batch order, each record batch with its mask of admitted rows; parts without one are left out."""
         for index, part in enumerate(self.parts):
             if log_type in (None, part.log_type):
-                yield from self.part_batches(index, columns)
+                yield from self._masked_part(index, columns)
 
     def part_batches(self, index: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The admitted rows of one part."""
+        for batch, keep in self._masked_part(index, columns):
+            yield from _admitted(batch, keep)
+
+    def _masked_part(
+        self, index: int, columns: Sequence[str] | None
+    ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
         start = sum(part.rows for part in self.parts[:index])
-        mask = self._keep()[start : start + self.parts[index].rows]
-        if mask.any():
-            yield from _masked(self.path / self.parts[index].path, mask, columns)
+        keep = self._keep()[start : start + self.parts[index].rows]
+        if not keep.any():
+            return
+        first = 0
+        for batch in _read(self.path / self.parts[index].path, columns):
+            yield batch, keep[first : first + batch.num_rows]
+            first += batch.num_rows
 
     def all_batches(self, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Some columns of one part, of all rows, admitted or not."""
@@ -148,12 +165,8 @@ def _options(source: pa.OSFile, columns: Sequence[str] | None) -> pa.ipc.IpcRead
     return pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns], use_threads=False)
 
 
-def _masked(path: Path, mask: NDArray[np.bool_], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    start = 0
-    for batch in _read(path, columns):
-        here = mask[start : start + batch.num_rows]
-        start += batch.num_rows
-        if here.all():
-            yield batch
-        elif here.any():
-            yield batch.filter(pa.array(here))
+def _admitted(batch: pa.RecordBatch, keep: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+    if keep.all():
+        yield batch
+    elif keep.any():
+        yield batch.filter(pa.array(keep))

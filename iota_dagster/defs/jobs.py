@@ -5,12 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from iota_dagster.defs.assets import ROAD
-from iota_dagster.defs.partitions import HOURLY
 
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.assets(*ROAD),
-    partitions_def=HOURLY,
     description="A delivery hour's log objects, all the way to rows, alerts and deliveries.",
 )
 JOBS = [ingest]

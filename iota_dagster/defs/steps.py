@@ -40,7 +40,7 @@ def hourly_asset(group: str, kinds: set[str], **more: Any) -> Callable[[Callable
 
 def run_of(context: dg.AssetExecutionContext, road: Road) -> RunIdentity:
     """This process, working for the run's root run: a retry goes on with its work."""
-    return road.run_identity(context.run.root_run_id or context.run_id)
+    return road.run_identity(context.run.root_run_id or context.run.run_id)
 
 
 def hours_of(context: dg.AssetExecutionContext) -> tuple[Hour, ...]:

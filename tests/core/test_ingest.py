@@ -281,6 +281,18 @@ class TestBounds:
         assert [part.rows for part in parts] == [21, 21, 21, 21, 16]
         assert [row["p_raw"].encode() for row in bench.rows(parts)] == records
 
+    def test_an_object_may_end_where_a_block_ends(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(parts_module, "BLOCK_ROWS", 3)
+        parts = bench.run(bench.task(0, wrapped(trail("a"), trail("b"), trail("c"))))[1]
+        assert [part.rows for part in parts] == [3]
+
+    def test_without_any_row_there_is_no_part(self, bench: Bench) -> None:
+        ((outcome,), parts) = bench.run(
+            bench.task(0, wrapped(trail())), options=replace(OPTIONS, max_hours_per_object=0)
+        )
+        assert ([item.reason for item in outcome.quarantine], parts) == (["too_many_hours"], [])
+        assert list(bench.work.iterdir()) == []
+
     def test_samples_of_a_bad_object_are_shortened(self, bench: Bench) -> None:
         big = b'{"x":"' + b"y" * 1000 + b'"}'
         options = replace(OPTIONS, quarantine_sample_bytes=2500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -27,6 +27,38 @@ class ClientOptions:
     read_seconds: float = 60  # more than the longest poll of a queue, 20 s
     attempts: int = 5  # of one call, the first included; botocore's standard mode backs off between them
     connections: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role to assume: whose, with which external id (a secret), under which session name."""
+
+    arn: str
+    session_name: str
+    external_id: str | None = field(default=None, repr=False)
+
+
+def assume(role: Role, options: ClientOptions) -> boto3.session.Session:
+    """A session with a role's credentials, which renew themselves before they expire.
+
+    STS is asked at the first call and never before. Where it refuses, that call fails: our own credentials are only
+    ever used to ask STS.
+    """
+    import boto3
+    import botocore.session
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+    own = botocore.session.get_session()
+
+    def sts(service: str, **arguments: Any) -> Any:
+        arguments.setdefault("region_name", options.region or own.get_config_variable("region") or "us-east-1")
+        return own.create_client(service, endpoint_url=options.endpoint_url, **arguments)
+
+    extra = {"RoleSessionName": role.session_name} | ({"ExternalId": role.external_id} if role.external_id else {})
+    fetcher = AssumeRoleCredentialFetcher(sts, own.get_credentials(), role.arn, extra_args=extra)
+    assumed: Any = botocore.session.get_session()
+    assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    return boto3.session.Session(botocore_session=assumed)
 
 
 class ClientFactory:

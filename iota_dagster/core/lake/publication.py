@@ -107,6 +107,8 @@ class Lake:
         if not mine:
             return self._add(table, hour, batch_id, new, state) if new else None
         if new and [(item.source, item.sha256) for item in mine] == [(batch_id, new.sha256)]:
+            if not self.storage.exists(mine[0].path):  # lost since: the row is right, its file is not there
+                self.storage.upload(mine[0].path, new.path)
             return None
         return self._next_generation(table, hour, batch_id, new, state)
 
@@ -140,7 +142,10 @@ class Lake:
         members = tuple(member for member in item.members if member != batch_id)
         if not rows:
             return None
-        return self._store(item.table, item.hour, generation, item.source, NewFile.of(target, rows), members)
+        try:
+            return self._store(item.table, item.hour, generation, item.source, NewFile.of(target, rows), members)
+        finally:
+            target.unlink(missing_ok=True)
 
     def _allocate(self, table: str, hour: Hour) -> int:
         with self.database.begin() as connection:

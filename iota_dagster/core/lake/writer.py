@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake.publication import NewFile
 from iota_dagster.core.lake.rewrite import open_writer
+from iota_dagster.core.memory import release_memory
 from iota_dagster.core.work import WorkFolder
 
 HOURS_AT_ONCE = 48
 """Open Parquet files of one pass; a batch that touches more hours takes more passes."""
-BUFFER_BYTES = 96 << 20
+BUFFER_BYTES = 64 << 20
 """Rows held over all open files; past it, the fullest one writes a row group."""
 
 
@@ -50,6 +52,7 @@ def write_hours(
         wanted = hours[start : start + HOURS_AT_ONCE]
         for hour, item in _one_pass(work, log_type, schema, wanted, target).items():
             written[hour] = NewFile.of(item.path, item.rows)
+    release_memory()
     return written
 
 
@@ -62,10 +65,10 @@ def _one_pass(
         for hour in hours:
             path = target / f"{log_type}-{hour}.parquet"
             writers[hour] = _HourWriter(path, stack.enter_context(open_writer(path, schema)))
-        for batch in work.batches(log_type, [*schema.names, "_hour"]):
-            for hour, rows in _by_hour(batch):
+        for batch, keep in work.masked(log_type, [*schema.names, "_hour"]):
+            for hour, rows in _by_hour(batch, keep, schema.names):
                 if hour in writers:
-                    writers[hour].add(rows.select(schema.names))
+                    writers[hour].add(rows)
             if sum(item.held_bytes for item in writers.values()) > BUFFER_BYTES:
                 max(writers.values(), key=lambda item: item.held_bytes).flush()
         for item in writers.values():
@@ -73,11 +76,12 @@ def _one_pass(
     return writers
 
 
-def _by_hour(batch: pa.RecordBatch) -> Iterator[tuple[Hour, pa.RecordBatch]]:
+def _by_hour(
+    batch: pa.RecordBatch, keep: NDArray[np.bool_], names: Sequence[str]
+) -> Iterator[tuple[Hour, pa.RecordBatch]]:
+    """The admitted rows of each event hour; each row is copied once at most."""
     hours = batch.column("_hour").to_numpy()
-    present = np.unique(hours)
-    if len(present) == 1:
-        yield int(present[0]), batch
-        return
-    for hour in present:
-        yield int(hour), batch.filter(pa.array(hours == hour))
+    rows = batch.select(names)
+    for hour in np.unique(hours[keep]):
+        wanted = keep & (hours == hour)
+        yield int(hour), rows if wanted.all() else rows.filter(pa.array(wanted))

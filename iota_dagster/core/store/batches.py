@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from iota_dagster.core.errors import ObjectError
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
 from iota_dagster.core.store import ledger
@@ -128,6 +129,7 @@ def claim(
         if row["owner"] == run.owner or not is_alive(row["owner"], row["heartbeat_at"]):
             _take_over(connection, row, run, now)
     for row in _to_do_again(connection, hour, again):
+        _own(connection, row["id"], run, now)
         _assign(connection, run, row["id"], "redo", row["revision"])
     for members in _cut(_pending(connection, hour), limits):
         _open_batch(connection, hour, run, members, now)
@@ -157,6 +159,12 @@ def _take_over(connection: sa.Connection, row: sa.RowMapping, run: RunIdentity, 
     )
     if taken.rowcount == 1:
         _assign(connection, run, row["id"], "new", row["revision"])
+
+
+def _own(connection: sa.Connection, batch_id: str, run: RunIdentity, now: datetime) -> None:
+    """Whoever does a batch again must be its owner, or nobody would take it over when that process dies."""
+    mine = {"owner": run.owner, "heartbeat_at": now}
+    connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(mine))
 
 
 def _assign(connection: sa.Connection, run: RunIdentity, batch_id: str, mode: str, revision: int) -> None:
@@ -221,10 +229,11 @@ def _open_batch(
 
 
 def begin_attempt(connection: sa.Connection, batch: Batch, run: RunIdentity, now: datetime) -> list[Batch]:
-    """Count an attempt at preparing an open batch; the batches to prepare now.
+    """Count an attempt at preparing an open batch; the batches that take its place.
 
     Normally the batch itself. When too many runs died over it: its two halves, each of them one death from being
-    split again; or nothing, when one object was left and went to quarantine.
+    split again, whose attempts begin when their turn comes (one that is not reached must not be blamed for it); or
+    nothing, when one object was left and went to quarantine.
     """
     connection.execute(
         sa.update(batches)
@@ -239,11 +248,21 @@ def begin_attempt(connection: sa.Connection, batch: Batch, run: RunIdentity, now
 
 def forgive_attempt(connection: sa.Connection, batch_id: str) -> None:
     """Take back an attempt that ended by an outage or an error that was raised, not by a dead process."""
+    unfinished = batches.c.status.in_((BatchStatus.OPEN, BatchStatus.DONE)) & (batches.c.attempts > 0)
     connection.execute(
-        sa.update(batches)
-        .where(batches.c.id == batch_id, batches.c.status == BatchStatus.OPEN)
-        .values(attempts=batches.c.attempts - 1)
+        sa.update(batches).where(batches.c.id == batch_id, unfinished).values(attempts=batches.c.attempts - 1)
     )
+
+
+def begin_redo(connection: sa.Connection, batch: Batch, run: RunIdentity) -> bool:
+    """Count an attempt at doing a batch again; False when too many runs died over it, and it is left as it is."""
+    here = (batches.c.id == batch.id) & (batches.c.revision == batch.revision) & (batches.c.status == BatchStatus.DONE)
+    connection.execute(sa.update(batches).where(here).values(attempts=batches.c.attempts + 1))
+    current = load(connection, batch.id)
+    if current.revision == batch.revision and current.attempts > DEAD_RUNS:
+        give_up_redo(connection, run, batch.id, f"{current.attempts - 1} runs died while they did it again")
+        return False
+    return True
 
 
 def _split(connection: sa.Connection, batch: Batch, run: RunIdentity, now: datetime) -> list[Batch]:
@@ -256,23 +275,31 @@ def _split(connection: sa.Connection, batch: Batch, run: RunIdentity, now: datet
     halves = []
     for half in (members[:middle], members[middle:]):
         batch_id = _open_batch(connection, batch.delivery_hour, run, half, now, attempts=DEAD_RUNS - 1)
-        halves += begin_attempt(connection, load(connection, batch_id), run, now)
+        halves.append(load(connection, batch_id))
     return halves
 
 
 def _quarantine_poison(connection: sa.Connection, batch: Batch, item: LogObject, now: datetime) -> None:
     detail = f"{batch.attempts - 1} runs died while they processed it"
     ledger.set_status(connection, [item.id], ObjectStatus.QUARANTINED, detail)
+    _quarantine_whole(connection, item, POISON, detail, now)
+
+
+def _quarantine_whole(connection: sa.Connection, item: LogObject, reason: str, detail: str, now: datetime) -> None:
     connection.execute(
         sa.insert(quarantine).values(
-            object_id=item.id, reason=POISON, detail=detail, size=item.size, sample=b"", created_at=now
+            object_id=item.id, reason=reason, detail=detail, size=item.size, sample=b"", created_at=now
         )
     )
 
 
-def release(connection: sa.Connection, object_id: int, status: ObjectStatus, error: str) -> None:
+def release(
+    connection: sa.Connection, item: LogObject, status: ObjectStatus, error: ObjectError, now: datetime
+) -> None:
     """Let one object leave its open batch: it cannot be read."""
-    ledger.set_status(connection, [object_id], status, error)
+    ledger.set_status(connection, [item.id], status, str(error))
+    if status is ObjectStatus.QUARANTINED:
+        _quarantine_whole(connection, item, error.reason, error.detail, now)
 
 
 def beat(connection: sa.Connection, batch_ids: Sequence[str], owner: str, now: datetime) -> None:
@@ -315,12 +342,12 @@ def ask_again(connection: sa.Connection, batch_ids: Sequence[str], reason: str) 
     """Let done batches wait for being done again by the next run of their hour."""
     for ids in chunked(list(batch_ids)):
         connection.execute(
-            sa.update(batches).where(batches.c.id.in_(ids)).values(redo_reason=reason, redo_blocked=None)
+            sa.update(batches).where(batches.c.id.in_(ids)).values(redo_reason=reason, redo_blocked=None, attempts=0)
         )
 
 
 def give_up_redo(connection: sa.Connection, run: RunIdentity, batch_id: str, why: str) -> None:
     """A batch could not be done again: nothing changes, and the reason is kept for whoever asks."""
-    connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(redo_blocked=why))
+    connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(redo_blocked=why, attempts=0))
     here = (run_batches.c.root_run == run.root) & (run_batches.c.batch_id == batch_id)
     connection.execute(sa.update(run_batches).where(here).values(outcome=why))

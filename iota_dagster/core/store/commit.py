@@ -119,6 +119,7 @@ def _advance_batch(connection: sa.Connection, change: Commit, now: datetime) -> 
         .values(
             status=BatchStatus.COMMITTED,
             revision=change.revision,
+            attempts=0,
             work=change.work,
             committed_at=now,
             lake_at=None,

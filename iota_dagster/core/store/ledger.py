@@ -27,7 +27,10 @@ def register(
     status: ObjectStatus = ObjectStatus.PENDING,
     error: str | None = None,
 ) -> bool:
-    """Enter an object that was told to us; False when the ledger has (bucket, key, etag) already."""
+    """Enter an object that was told to us; False when the ledger has (bucket, key, etag) already.
+
+    One that was missing or refused is pending again: whoever names it now has seen it.
+    """
     values = {
         "bucket": ref.bucket,
         "key": ref.key,
@@ -44,7 +47,16 @@ def register(
         "registered_at": now,
         "last_modified": ref.last_modified,
     }
-    return connection.execute(insert_ignore(connection, log_objects), values).rowcount == 1
+    if connection.execute(insert_ignore(connection, log_objects), values).rowcount == 1:
+        return True
+    c = log_objects.c
+    unread = c.status.in_((ObjectStatus.MISSING, ObjectStatus.REFUSED))
+    revived = connection.execute(
+        sa.update(log_objects)
+        .where(c.bucket == ref.bucket, c.key == ref.key, c.etag == values["etag"], unread)
+        .values(status=status, error=error, integration=integration)
+    )
+    return revived.rowcount == 1 and status is ObjectStatus.PENDING
 
 
 def as_log_object(row: sa.RowMapping) -> LogObject:

@@ -21,7 +21,7 @@ class Retry:
     """What a retry asked for: batches to be done again, and objects that are pending again."""
 
     items: int
-    batches: int
+    batches: tuple[str, ...]
     objects: int
 
 
@@ -81,7 +81,13 @@ def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: st
     ledger.set_status(connection, loose, ObjectStatus.PENDING)
     for ids in chunked(loose):
         connection.execute(sa.delete(quarantine).where(quarantine.c.object_id.in_(ids)))
-    return Retry(len(object_ids), len(again), len(loose))
+    return Retry(len(object_ids), tuple(sorted(again)), len(loose))
+
+
+def blocked(connection: sa.Connection, batch_ids: Sequence[str]) -> list[str]:
+    """Why batches that were to be done again were left as they are."""
+    query = sa.select(batches.c.redo_blocked).where(batches.c.id.in_(batch_ids), batches.c.redo_blocked.is_not(None))
+    return list(connection.execute(query.order_by(batches.c.id)).scalars())
 
 
 def _objects(connection: sa.Connection, item_ids: Sequence[int], reason: str | None) -> list[int]:

@@ -1,0 +1,339 @@
+"""The exact way through a text: one value, bracket or piece of damage at a time.
+
+Slower than the decoder's runs, but never at a loss: a value that is broken ends with its brackets or before what looks
+like the next record, one that is too large is passed over without being held, and what nobody can read is one damage.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from iota_dagster.core import json_text
+from iota_dagster.core.chunk import Damage, Findings
+from iota_dagster.core.content import SAMPLE_BYTES, Content, DecodeLimits, Window
+
+_BOM = b"\xef\xbb\xbf"
+_SEPARATORS = re.compile(rb"(?:[ \t\r\n,]|" + _BOM + rb")*+")
+_HEADER = re.compile(rb'\{[ \t\r\n]*"Records"[ \t\r\n]*:[ \t\r\n]*\[')
+_FIRST_KEY = re.compile(rb'\{[ \t\r\n]*"[^"\\]*"')
+_BETWEEN_RECORDS = rb"\}[ \t\r\n]*,[ \t\r\n]*"
+_SOME_RECORD = re.compile(_BETWEEN_RECORDS + rb"\{")
+_LINE_START = re.compile(rb"\n[{\[]")
+_WORD = re.compile(rb'[^ \t\r\n,\[\]{"]+')
+_LONE_SCALAR = re.compile(rb'("[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[^ \t\r\n,\[\]{}"]++)[ \t\r]*+(?:\n|\Z)')
+_CLOSERS = re.compile(rb"[}\]]+")
+_BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _QUOTE = b'{[}]"'
+_FOLLOWERS = frozenset((b"", b" ", b"\t", b"\r", b"\n", b",", b"]"))
+_NOT_AN_OBJECT = ("not_an_object", "a JSON value, but no object")
+
+
+class Place(Enum):
+    """Where in the content's structure the scanner stands."""
+
+    TOP = "between top-level values"
+    LIST = "inside a list of records"
+    TAIL = "behind the list in its wrapper"
+
+
+class Scanner:
+    """Stands somewhere in a content and goes through it by steps; `records` counts the ordinals given so far."""
+
+    def __init__(self, content: Content, limits: DecodeLimits, window_bytes: int) -> None:
+        """Nothing is read before `advance`."""
+        self.records = 0
+        self.content = content
+        self.limits = limits
+        self.window = Window(content)
+        self.place = Place.TOP
+        self.lists = 0  # entered so far
+        self.gap = b""  # what stood between the last two values
+        self.separator = b""  # … with the braces and the first key around it
+        self.found = Findings(0)
+        self._window_bytes = window_bytes
+        self._wrapped = False
+        self._fault_told = False
+
+    def take(self) -> Findings:
+        """What the steps have found since the last time."""
+        found, self.found = self.found, Findings(self.records)
+        return found
+
+    def advance(self) -> bool:
+        """Stand at the next byte that means something, with a window in hand; False at the end."""
+        window = self.window
+        self.gap = b""
+        while True:
+            window.fill(self._window_bytes)
+            separators = _SEPARATORS.match(window.data, window.at)
+            if separators:
+                self.gap = (self.gap + separators[0])[-64:]
+                window.at = separators.end()
+            if window.left or window.ended:
+                return bool(window.left)
+
+    def step(self) -> None:
+        """Take one value, bracket or piece of damage into `found`."""
+        code = self.window.data[self.window.at]
+        if self.place is Place.TOP:
+            self._step_at_top(code)
+        elif self.place is Place.LIST:
+            self._step_in_list(code)
+        else:
+            self._step_in_tail(code)
+
+    def _step_at_top(self, code: int) -> None:
+        window = self.window
+        if code == _BRACKET:
+            self._enter_list(window.at + 1, wrapped=False)
+        elif code == _BRACE:
+            header = _HEADER.match(window.data, window.at)
+            if header:
+                self._enter_list(header.end(), wrapped=True)
+            else:
+                self._value(unwrap=True)
+        else:
+            self._no_object_at_top()
+
+    def _step_in_list(self, code: int) -> None:
+        if code == _END_BRACKET:
+            self.place = Place.TAIL if self._wrapped else Place.TOP
+            self.window.at += 1
+        elif code in (_BRACE, _BRACKET, _QUOTE):
+            self._value(unwrap=False)
+        else:
+            self._word()
+
+    def _step_in_tail(self, code: int) -> None:
+        """Pass over the wrapper's other members: they are no records, unless they are another `Records`."""
+        if code != _QUOTE:
+            self.place = Place.TOP  # its end, or no wrapper after all
+            self.window.at += code == _END_BRACE
+            return
+        extent = json_text.Extent(1, unwrap=True)
+        end = self._follow(extent)
+        if extent.list_at is not None:
+            self._enter_list(extent.list_at, wrapped=True)
+        elif end is not None:
+            self.place, self.window.at = Place.TOP, end
+
+    def _enter_list(self, at: int, *, wrapped: bool) -> None:
+        self.lists += 1
+        self.place, self._wrapped, self.separator, self.window.at = Place.LIST, wrapped, b"", at
+
+    def _value(self, *, unwrap: bool) -> None:
+        window = self.window
+        value = json_text.first_value(window.data, window.at)
+        if unwrap and (json_text.RECORDS_KEY in value if value else window.data.find(json_text.RECORDS_KEY) >= 0):
+            extent = json_text.Extent(unwrap=True)
+            extent.feed(window.data, window.at)
+            if extent.list_at is not None:
+                self._enter_list(extent.list_at, wrapped=True)
+                return
+        if value is not None and value[0] == _QUOTE:
+            self._scalar(value)
+        elif value is not None:
+            self._valid(value)
+        elif json_text.is_beginning(window.data[window.at :]):
+            self._unfinished()
+        else:
+            self._broken()
+
+    def _valid(self, value: bytes) -> None:
+        problem = self.problem(value)
+        if problem is None and self.place is Place.LIST:
+            self._learn(value)
+        self.note(self.found, value, self.window.offset, problem)
+        self.window.at += len(value)
+
+    def _learn(self, record: bytes) -> None:
+        key = _FIRST_KEY.match(record)
+        if key and b"," in self.gap:
+            self.separator = b"}" + self.gap + key[0]
+
+    def _unfinished(self) -> None:
+        """A sound value that goes on behind the window."""
+        if not self._grow():
+            if self.window.ended:
+                self._rest("truncated", "the content ends inside a value")
+            else:
+                self._pass_large()
+
+    def _broken(self) -> None:
+        """A wrong value: it ends with its brackets, or before what looks like the next record if that comes first."""
+        window = self.window
+        following = self._next_start(len(window.data))
+        scope = window.data[window.at : following]
+        end = json_text.Extent().feed(scope)
+        if end is not None:
+            self._bad(window.at + end)
+        elif following is not None:
+            self._bad(following)
+        elif not self._grow():
+            if window.ended:
+                self._rest(*_invalid(scope))
+            else:
+                self._pass_large()
+
+    def _grow(self) -> bool:
+        """Whether there was more to read, and still room for it."""
+        window = self.window
+        if window.ended or window.left > self.limits.record_bytes:
+            return False
+        window.fill(2 * window.left)
+        return True
+
+    def _next_start(self, end: int) -> int | None:
+        """Where damage that begins here ends before `end`, going by what the next record begins with."""
+        data, at = self.window.data, self.window.at
+        key = _FIRST_KEY.match(data, at)
+        if self.place is Place.TOP:
+            sign: re.Pattern[bytes] = _LINE_START
+        elif self.separator:
+            sign = re.compile(re.escape(self.separator))
+        elif key:
+            sign = re.compile(_BETWEEN_RECORDS + re.escape(key[0]))
+        else:
+            sign = _SOME_RECORD
+        found = sign.search(data, at + 1, end)
+        return found.start() + 1 if found else None
+
+    def _no_object_at_top(self) -> None:
+        window = self.window
+        scalar = _LONE_SCALAR.match(window.data, window.at)
+        closers = _CLOSERS.match(window.data, window.at)
+        if closers:
+            self._bad(closers.end())
+        elif scalar and (window.ended or scalar.end() < len(window.data)) and not json_text.error(scalar[1]):
+            self.note(self.found, scalar[1], window.offset, _NOT_AN_OBJECT)
+            window.at = scalar.end()
+        elif (end := self._next_start(len(window.data))) is not None:
+            self._bad(end)
+        elif not self._grow():
+            half_bom = window.ended and _BOM.startswith(window.data[window.at :])
+            reason = "truncated" if half_bom else "invalid_json" if self.records else "not_json"
+            self._rest(reason, "neither an object nor a list of objects begins here")
+
+    def _word(self) -> None:
+        """A number, a literal or rubbish inside a list."""
+        window = self.window
+        word = _WORD.match(window.data, window.at)
+        value = word[0] if word else window.data[window.at : window.at + 1]
+        if window.left > len(value):
+            self._scalar(value)
+        elif not self._grow():
+            self._rest(*(("truncated", "the content ends inside a list") if window.ended else _invalid(value)))
+
+    def _scalar(self, value: bytes) -> None:
+        window = self.window
+        end = window.at + len(value)
+        if end == len(window.data) and self._grow():
+            return
+        if window.data[end : end + 1] == b'"' or (value[0] == _QUOTE and window.data[end : end + 1] not in _FOLLOWERS):
+            end = self._next_start(len(window.data)) or end  # a quote is lost or one too many: inside is outside
+            self._bad(end)
+        elif json_text.error(value):
+            self._bad(end)
+        else:
+            self._valid(value)
+
+    # What does not fit into the window.
+
+    def _follow(self, extent: json_text.Extent) -> int | None:
+        """Read and forget until the extent ends; None at the content's end, or at a list to enter."""
+        window = self.window
+        end = extent.feed(window.data, window.at)
+        while end is None and extent.list_at is None:
+            window.at = extent.consumed
+            if window.ended:
+                window.at = len(window.data)
+                return None
+            # An open string may have held back a lone backslash, a key the colon that follows it.
+            window.fill(window.left + self._window_bytes)
+            end = extent.feed(window.data, window.at)
+        return end
+
+    def _pass_large(self) -> None:
+        window = self.window
+        start, beginning = window.offset, window.data[window.at : window.at + SAMPLE_BYTES]
+        extent = json_text.Extent(unwrap=self.place is Place.TOP)
+        end = self._follow(extent)
+        if extent.list_at is not None:  # not a record, but a wrapper with much before its list
+            self._enter_list(extent.list_at, wrapped=True)
+            return
+        if end is None:
+            self.place, self._fault_told = Place.TOP, True
+        else:
+            window.at = end
+        size = window.offset - start
+        detail = f"more than {self.limits.record_bytes} bytes" + (", and the content ends inside it" * (end is None))
+        self._damage(self.found, start, ("record_too_large", detail), beginning, size)
+
+    def _rest(self, reason: str, detail: str) -> None:
+        """All that is left is one damage."""
+        window = self.window
+        start = window.offset
+        beginning = window.data[window.at : window.at + self.limits.record_bytes]
+        while window.left:
+            window.at = len(window.data)
+            window.fill(self._window_bytes)
+        fault, size = self.content.fault, window.offset - start
+        if fault and fault.reason != "trailing_bytes" and reason != "not_json":
+            reason, detail = fault.reason, fault.detail
+        self.place, self._fault_told = Place.TOP, True
+        data = beginning if size <= self.limits.record_bytes else beginning[:SAMPLE_BYTES]
+        self._damage(self.found, start, (reason, detail), data, size)
+
+    def finish(self) -> None:
+        """Tell what is wrong with the end of the content, once `advance` has said that it is there."""
+        fault, offset = self.content.fault, self.content.size
+        if fault and fault.reason != "trailing_bytes":
+            if not self._fault_told:
+                self._damage(self.found, offset, (fault.reason, fault.detail), b"", 0)
+            return
+        if self.place is not Place.TOP:
+            self._damage(self.found, offset, ("truncated", f"the content ends {self.place.value}"), b"", 0)
+        if fault:
+            self._damage(self.found, offset, (fault.reason, fault.detail), fault.data, fault.size)
+
+    # Verdicts and accounting: whatever takes an ordinal takes it here, or as one of a run.
+
+    def problem(self, value: bytes) -> tuple[str, str] | None:
+        """Why a syntactically valid value is no record; None if it is one."""
+        limits = self.limits
+        if len(value) > limits.record_bytes:
+            return "record_too_large", f"{len(value)} bytes, more than {limits.record_bytes}"
+        if json_text.is_deeper_than(limits.nesting, value):
+            return "too_deep", f"nested deeper than {limits.nesting}"
+        if value[0] != _BRACE:
+            return _NOT_AN_OBJECT
+        return None if json_text.is_utf8(value) else ("invalid_utf8", "the bytes are not UTF-8")
+
+    def _bad(self, end: int) -> None:
+        value = self.window.data[self.window.at : end]
+        problem = self.problem(value)
+        if problem is None or problem is _NOT_AN_OBJECT:
+            problem = _invalid(value)
+        self.note(self.found, value, self.window.offset, problem)
+        self.window.at = end
+
+    def note(self, found: Findings, value: bytes, offset: int, problem: tuple[str, str] | None) -> None:
+        """Give a value its ordinal: as a record, or with a problem as damage."""
+        if problem:
+            data = value if len(value) <= self.limits.record_bytes else value[:SAMPLE_BYTES]
+            self._damage(found, offset, problem, data, len(value))
+            return
+        found.records.append(value)
+        found.ordinals.append(self.records)
+        found.offsets.append(offset)
+        found.size += len(value)
+        self.records += 1
+
+    def _damage(self, found: Findings, offset: int, problem: tuple[str, str], data: bytes, size: int) -> None:
+        found.damages.append(Damage(self.records, offset, *problem, data, size))
+        found.size += len(data)
+        self.records += 1
+
+
+def _invalid(value: bytes) -> tuple[str, str]:
+    return "invalid_json", json_text.error(value) or "no valid JSON"

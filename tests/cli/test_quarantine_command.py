@@ -1,0 +1,84 @@
+"""`iota quarantine`: what could not be processed is shown with its bytes, and replayed when it can be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from iota_dagster.cli import iota
+from iota_dagster.core.errors import IotaError
+from tests.cli.logs import DAGSTER_WARNINGS, packed, record, write
+
+pytestmark = pytest.mark.filterwarnings(*DAGSTER_WARNINGS)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(iota, arguments, catch_exceptions=False)
+
+
+def answer(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_damaged_file_keeps_its_good_records_and_its_repaired_version_is_a_new_object(tmp_path: Path) -> None:
+    whole = packed([record(number) for number in range(40)])
+    damaged = write(tmp_path / "logs", 1, whole[:-60])
+    first = answer("ingest", "logs")
+    kept = first["events"]
+    assert first["quarantined"] == 1
+    assert 0 < kept < 40
+    assert first["records"] == kept + 1
+
+    [counted] = answer("quarantine", "list")
+    assert (counted["reason"], counted["items"], counted["objects"]) == ("truncated", 1, 1)
+    [item] = answer("quarantine", "list", "--reason", "truncated")
+    assert item["key"].endswith(damaged.name)
+    shown = answer("quarantine", "show", str(item["id"]))
+    assert (shown["ordinal"], shown["delivery_hour"]) == (kept, "2025-03-01-10:00")
+    assert shown["sample"].startswith('{"eventVersion"')
+    text = run("quarantine", "show", str(item["id"])).stdout
+    assert all(word in text for word in ("truncated", damaged.name, "eventVersion"))
+    assert "truncated" in run("quarantine", "list").stdout
+
+    # Nothing has changed in the file, so doing it again says the same.
+    assert answer("quarantine", "retry", "--reason", "truncated")["left"] == {"truncated": 1}
+
+    damaged.write_bytes(whole)
+    repaired = answer("ingest", "logs")
+    assert (repaired["objects"], repaired["events"], repaired["duplicates"]) == (1, 40 - kept, kept)
+    assert {(row["status"], row["objects"]) for row in answer("objects")} == {("done", 2)}
+
+    # The old content is gone: nothing is replaced by less, and what is missing is named.
+    retried = run("quarantine", "retry", "--reason", "truncated", "--json")
+    figures = json.loads(retried.stdout)
+    assert (figures["events"], figures["left"]) == (0, {"truncated": 1})
+    assert damaged.name in retried.stderr
+
+
+def test_an_empty_quarantine_says_so() -> None:
+    assert run("quarantine", "list").stdout == "the quarantine is empty\n"
+    assert answer("quarantine", "list") == []
+
+
+def test_an_item_that_is_not_there_is_a_clear_error() -> None:
+    with pytest.raises(IotaError, match=r"no item 99.*iota quarantine list"):
+        run("quarantine", "show", "99")
+
+
+@pytest.mark.parametrize("arguments", [(), ("1", "--reason", "truncated")])
+def test_retry_wants_either_numbers_or_a_reason(arguments: tuple[str, ...]) -> None:
+    result = run("quarantine", "retry", *arguments)
+    assert result.exit_code == 2
+    assert "--reason" in result.stderr
