@@ -6,26 +6,36 @@ One bad rule, one bad function or one bad record never stops the others: it beco
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from iota_dagster.core.detection.event import Event
 from iota_dagster.core.detection.functions import RULE_ERRORS, RuleFunctions, describe
+from iota_dagster.core.detection.routing import FIELD
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 
 __all__ = ["Engine", "RuleFailure", "RuleMatch", "Verdict"]
 
 _decode = msgspec.json.Decoder().decode
+_Peek = msgspec.defstruct("_Peek", [(FIELD, Any, None)], gc=False)
+_peek = msgspec.json.Decoder(_Peek).decode
+_name_of = attrgetter(FIELD)
+_Pairs = Sequence[tuple[Callable[[Event], object], RuleFunctions]]
 
 
 class Engine:
-    """The enabled rules of a pack, ready to judge records."""
+    """The enabled rules of a pack, ready to judge records.
 
-    def __init__(self, rules: RulePack) -> None:
+    A record is read only if some rule can match it (see `routing`); `routed=False` shows every record to every rule.
+    """
+
+    def __init__(self, rules: RulePack, *, routed: bool = True) -> None:
         self.pack_version = rules.version
+        self._routed = routed
         self._by_log_type: dict[str, list[RuleFunctions]] = {}
         for rule in rules.rules:
             if rule.enabled:
@@ -45,8 +55,12 @@ class Engine:
         failures = _Failures()
         if not rules:
             return Verdict(matches, [])
-        pairs = [(functions.rule, functions) for functions in rules]
+        routes = _Routes(rules) if self._routed else None
+        everything = [(functions.rule, functions) for functions in rules]
         for index, record in enumerate(records):
+            pairs = routes.of(record) if routes else everything
+            if not pairs:
+                continue
             try:
                 event = Event(_read(record))
             except (ValueError, RecursionError) as error:
@@ -88,6 +102,29 @@ def _read(record: bytes) -> dict[str, Any]:
     if data.__class__ is not dict:
         raise ValueError(f"the record is a JSON {type(data).__name__}, not an object")
     return data
+
+
+class _Routes:
+    """The rules of a log type by the event name that they ask for, in their own order."""
+
+    def __init__(self, rules: Sequence[RuleFunctions]) -> None:
+        names = frozenset[str]().union(*(item.meta.event_names or () for item in rules))
+        self._any = [(item.rule, item) for item in rules]
+        self._others = [(item.rule, item) for item in rules if item.meta.event_names is None]
+        self._by_name: dict[str, _Pairs] = {
+            name: [
+                (item.rule, item) for item in rules if item.meta.event_names is None or name in item.meta.event_names
+            ]
+            for name in names
+        }
+
+    def of(self, record: bytes) -> _Pairs:
+        """The rules that can match a record; all of them where it does not say a name."""
+        try:
+            name = _name_of(_peek(record))
+        except (ValueError, RecursionError):
+            return self._any
+        return self._by_name.get(name, self._others) if name.__class__ is str else self._any
 
 
 class _Failures:

@@ -13,6 +13,7 @@ from iota_dagster.core.detection import yaml12
 from iota_dagster.core.detection.functions import RULE_ERRORS, describe
 from iota_dagster.core.detection.metadata import ANALYSIS_TYPES, RuleMetadata, read_metadata
 from iota_dagster.core.detection.modules import Importer, where
+from iota_dagster.core.detection.routing import possible_values
 from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, Skipped, content_hash
 
 HELPERS = "global_helpers"
@@ -124,6 +125,7 @@ class _Reader:
             threshold=metadata.threshold,
             create_alert=metadata.create_alert,
             module=module,
+            event_names=possible_values(module, self._importer.source(code).decode()),
             tags=tuple(metadata.tags),
             reports=metadata.reports or {},
             tests=tuple(metadata.tests),

@@ -51,6 +51,7 @@ class Rule:
     threshold: int
     create_alert: bool
     module: ModuleType
+    event_names: frozenset[str] | None = None  # the only ones it can match (`routing`); None: any
     tags: tuple[str, ...] = ()
     reports: Mapping[str, Any] = field(default_factory=dict)
     tests: tuple[RuleTest, ...] = ()
