@@ -1,6 +1,6 @@
 """The road's speed and memory: `iota ingest` over generated CloudTrail, as a user would run it, start-up included.
 
-    python -m benchmarks.road [--events N] [--big-object] [--quick]
+python -m benchmarks.road [--events N] [--big-object] [--quick]
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _report(name: str, run: Measured, home: Path) -> None:
     for step, seconds in _steps(home):
         total += seconds
         print(f"  {step:<18} {seconds:6.2f} s  {seconds / records * 1e6:6.2f} µs an event")
-    print(f"  {'start-up and rest':<18} {run.wall - total:6.2f} s  {(run.wall - total) / records * 1e6:6.2f} µs an event")
+    rest = run.wall - total
+    print(f"  {'start-up and rest':<18} {rest:6.2f} s  {rest / records * 1e6:6.2f} µs an event")
 
 
 def _steps(home: Path) -> Iterator[tuple[str, float]]:

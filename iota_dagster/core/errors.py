@@ -1,18 +1,18 @@
 """The exceptions of the domain: each names its object and says whether a retry helps.
 
-    IotaError
-    ├── Outage               nobody's fault: wait, count no attempt, try again
-    ├── SettingsError        a wrong setting, with its file, line and field
-    ├── ObjectError          one log object cannot be read
-    │   ├── ObjectMissing        it is not there
-    │   ├── ObjectSuperseded     it was overwritten since it was registered
-    │   ├── ObjectRefused        its bucket is not configured, or access is denied
-    │   └── ObjectTooLarge       a limit of `decode.DecodeLimits` was passed
-    ├── RecordRejected       one record cannot be parsed: it goes to quarantine
-    ├── RuleError            a rule file or a rule call is wrong
-    ├── DeliveryFailed       a destination did not take an alert
-    ├── VersionConflict      a neighbour committed first: look up again and retry
-    └── WorkFilesLost        a committed batch's work files are gone
+IotaError
+├── Outage               nobody's fault: wait, count no attempt, try again
+├── SettingsError        a wrong setting, with its file, line and field
+├── ObjectError          one log object cannot be read
+│   ├── ObjectMissing        it is not there
+│   ├── ObjectSuperseded     it was overwritten since it was registered
+│   ├── ObjectRefused        its bucket is not configured, or access is denied
+│   └── ObjectTooLarge       a limit of `decode.DecodeLimits` was passed
+├── RecordRejected       one record cannot be parsed: it goes to quarantine
+├── RuleError            a rule file or a rule call is wrong
+├── DeliveryFailed       a destination did not take an alert
+├── VersionConflict      a neighbour committed first: look up again and retry
+└── WorkFilesLost        a committed batch's work files are gone
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ class IdRebuilder:
             batch = batch_store.load(connection, admission.batch_id)
             files = lake_catalog.files_of(connection, table, admission.hour)
         paths = [item.path for item in files if admission.batch_id in item.members]
-        ids = self._from_lake(admission, paths) if paths else self._from_work(admission, batch.work or "")
+        # Until this revision is published, the lake holds the last one's rows.
+        published = paths and batch.lake_at is not None
+        ids = self._from_lake(admission, paths) if published else self._from_work(admission, batch.work or "")
         return sorted_ids(ids)
 
     def _from_lake(self, admission: Admission, paths: list[str]) -> NDArray[np.void]:

@@ -335,10 +335,10 @@ class Road:
         Those of the run's own claim that lack the branch's mark; a run that claimed nothing (a downstream asset
         launched alone) publishes every batch of the hours again.
         """
-        claimed = self.assignments(run, hours)
-        if not claimed:
-            with self.database.read() as connection:
+        with self.database.read() as connection:
+            if not batch_store.has_claimed(connection, run.root, hours):
                 return batch_store.batches_of_hours(connection, hours)
+        claimed = self.assignments(run, hours)
         ready = [item.batch for item in claimed if item.batch.status in (BatchStatus.COMMITTED, BatchStatus.DONE)]
         return [batch for batch in ready if getattr(batch, branch.value) is None]
 

@@ -62,11 +62,11 @@ class WorkerPool:
     def _one_by_one(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], futures: Sequence[Future[_Result]]
     ) -> Iterator[_Result | BaseException]:
+        self._restart()
         for task, future in zip(tasks, futures, strict=True):
             if future.done() and not future.cancelled() and future.exception() is None:
                 yield future.result()
                 continue
-            self._restart()
             try:
                 yield self._submit(function, task).result()
             except BrokenProcessPool:

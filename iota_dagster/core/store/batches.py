@@ -19,8 +19,8 @@ from iota_dagster.core.errors import ObjectError
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
 from iota_dagster.core.store import ledger
-from iota_dagster.core.store.database import chunked
-from iota_dagster.core.store.schema import batches, log_objects, quarantine, run_batches
+from iota_dagster.core.store.database import chunked, insert_ignore
+from iota_dagster.core.store.schema import batches, claims, log_objects, quarantine, run_batches
 
 DEAD_RUNS = 2
 """After so many runs that died while preparing a batch it is split, down to one object, which is quarantined."""
@@ -100,6 +100,12 @@ def assignments(connection: sa.Connection, root_run: str, hours: Sequence[Hour])
     ]
 
 
+def has_claimed(connection: sa.Connection, root_run: str, hours: Sequence[Hour]) -> bool:
+    """Whether a run has claimed in one of the hours, be it that there was nothing to claim."""
+    query = sa.select(claims.c.hour).where(claims.c.root_run == root_run, claims.c.hour.in_(hours)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def batches_of_hours(connection: sa.Connection, hours: Sequence[Hour]) -> list[Batch]:
     """Every committed batch of the given delivery hours: what a downstream asset works on when it runs alone."""
     rows = connection.execute(
@@ -125,6 +131,7 @@ def claim(
     Unfinished batches whose owner is dead, batches that wait to be done again (all done ones with `again`), and new
     batches of the pending objects. The run then reads `assignments`.
     """
+    connection.execute(insert_ignore(connection, claims), {"root_run": run.root, "hour": hour, "claimed_at": now})
     for row in _unfinished(connection, hour):
         if row["owner"] == run.owner or not is_alive(row["owner"], row["heartbeat_at"]):
             _take_over(connection, row, run, now)

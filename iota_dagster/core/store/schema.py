@@ -101,6 +101,14 @@ batches = sa.Table(
     sa.Index(None, "delivery_hour", "status"),
 )
 
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("root_run", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("claimed_at", UtcDateTime, nullable=False),
+)
+
 run_batches = sa.Table(
     "run_batches",
     metadata,

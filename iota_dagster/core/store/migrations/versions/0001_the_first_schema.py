@@ -74,6 +74,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_batches_delivery_hour_status"), "batches", ["delivery_hour", "status"], unique=False)
     op.create_table(
+        "claims",
+        sa.Column("root_run", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("root_run", "hour", name=op.f("pk_claims")),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("alert_id", sa.Text(), nullable=False),
