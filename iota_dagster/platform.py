@@ -17,6 +17,7 @@ from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.lake.publication import Lake
+from iota_dagster.core.light_arrow import spare_pandas
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.maintenance import Housekeeping, Keep
 from iota_dagster.core.model import Alert, LogObject
@@ -56,6 +57,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
 
     `bloom` takes the place of the settings' filter options.
     """
+    spare_pandas()
     database = Database(settings.store_url)
     database.migrate()
     clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url))

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, cast
 
-from isal import isal_zlib
+from isal import igzip_lib
 
-_IsalError = cast(type[Exception], isal_zlib.IsalError)  # its stub declares an instance
+_IsalError = cast(type[Exception], igzip_lib.IsalError)  # its stub declares an instance
 _MAGIC = b"\x1f\x8b"
 _LAYERS = 2
 _READ_BYTES = 64 << 10
-_STEP_BYTES = 64 << 10
+_STEP_BYTES = 128 << 10
 _SALVAGE_BYTES = 8 << 20  # compressed bytes of a member kept for `_Member._salvage`
 _SALVAGE_STEP = 4 << 10
 _RATIO_FROM = 64 << 20  # short objects may compress as well as they like
@@ -132,7 +132,7 @@ class _Member:
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.unused = b""
-        self._inflater = isal_zlib.decompressobj(31)
+        self._inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         self._produced = 0
         self._seen: list[bytes] = []
         self._seen_bytes = 0
@@ -153,14 +153,14 @@ class _Member:
         self.fault = Fault("truncated", "the object ends inside its gzip stream")
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
-        more = True
-        while more:
+        while True:
             plain = self._inflater.decompress(data, _STEP_BYTES)
-            data = self._inflater.unconsumed_tail
+            data = b""  # the inflater holds on to what it has not used
             self._produced += len(plain)
-            more = not self._inflater.eof and (bool(data) or len(plain) == _STEP_BYTES)
             if plain:
                 yield plain
+            if self._inflater.eof or self._inflater.needs_input:
+                return
 
     def _remember(self, block: bytes) -> None:
         self._seen_bytes += len(block)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from iota_dagster.core.decode import Chunk, Decoder
 from iota_dagster.core.ingest_model import Ingested, IngestJob, IngestOptions, IngestTask, Part
-from iota_dagster.core.memory import release_memory
 from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.classifier import Classifier
@@ -40,10 +39,7 @@ def ingest(
 
 def run_job(job: IngestJob) -> tuple[list[Ingested], list[Part]]:
     """`ingest` as a worker calls it."""
-    try:
-        return ingest(job.tasks, job.folder, job.prefix, job.options)
-    finally:
-        release_memory()
+    return ingest(job.tasks, job.folder, job.prefix, job.options)
 
 
 def _read_object(task: IngestTask, parts: PartFiles, options: IngestOptions) -> tuple[ObjectTally, str, int]:

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.detection.engine import Engine, RuleFailure, RuleMatch
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.routing import FIELD
 from iota_dagster.core.ingest import no_collector
 from iota_dagster.core.memory import release_memory
 from iota_dagster.core.model import Match
+from iota_dagster.core.sources import source_of
 from iota_dagster.core.work import WorkFolder
 from iota_dagster.core.workers import WorkerPool
 
@@ -95,14 +99,23 @@ def _judge_events(engine: Engine, job: _Job) -> Judgement:
     positions: list[int] = []
     failures: list[RuleFailure] = []
     events = 0
-    for batch in job.work.part_batches(job.part, COLUMNS):
+    names = engine.event_names(log_type) if FIELD in source_of(log_type).columns.names else None
+    columns = COLUMNS if names is None else (*COLUMNS, FIELD)
+    for whole, keep in job.work.masked_part(job.part, columns):
+        events += int(keep.sum())
+        batch = whole.filter(pa.array(keep if names is None else keep & _may_match(whole.column(FIELD), names)))
         verdict = engine.evaluate(log_type, _spliced(batch, log_type))
         for hit in verdict.matches:
             matches.append(_as_match(hit, log_type, _row(batch, hit.index)))
             positions.append(batch.column("_position")[hit.index].as_py())
         failures += verdict.failures
-        events += batch.num_rows
     return Judgement(tuple(matches), tuple(positions), tuple(failures), engine.pack_version, events)
+
+
+def _may_match(column: pa.Array, names: frozenset[str]) -> NDArray[np.bool_]:
+    """The events that some rule may match: those with one of its names, and those without any (see `routing`)."""
+    wanted = pc.is_in(column, value_set=pa.array([None, *sorted(names)], pa.string()))
+    return cast("NDArray[np.bool_]", wanted.to_numpy(zero_copy_only=False))
 
 
 def _spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:

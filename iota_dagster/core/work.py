@@ -45,16 +45,12 @@ class WorkFolder:
         """All rows in batch order, each record batch with its mask of admitted rows; parts without one are left out."""
         for index, part in enumerate(self.parts):
             if log_type in (None, part.log_type):
-                yield from self._masked_part(index, columns)
+                yield from self.masked_part(index, columns)
 
-    def part_batches(self, index: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The admitted rows of one part."""
-        for batch, keep in self._masked_part(index, columns):
-            yield from _admitted(batch, keep)
-
-    def _masked_part(
+    def masked_part(
         self, index: int, columns: Sequence[str] | None
     ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
+        """The same of one part."""
         start = sum(part.rows for part in self.parts[:index])
         keep = self._keep()[start : start + self.parts[index].rows]
         if not keep.any():

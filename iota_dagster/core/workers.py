@@ -107,3 +107,6 @@ def _prepare_worker() -> None:
     for name in list(os.environ):
         if any(mark in name.upper() for mark in _SECRET_MARKS):
             del os.environ[name]
+    from iota_dagster.core.light_arrow import spare_pandas  # pyarrow: here, not in whoever starts workers
+
+    spare_pandas()

@@ -48,6 +48,18 @@ class Engine:
         """The log types that some rule looks at: records of others need not be sent here."""
         return frozenset(self._by_log_type)
 
+    def event_names(self, log_type: str) -> frozenset[str] | None:
+        """The values of `routing.FIELD` that some rule of a log type can match; None when a rule takes any event.
+
+        A record without the field may match all the same.
+        """
+        names: frozenset[str] = frozenset()
+        for functions in self._by_log_type.get(log_type, ()):
+            if functions.meta.event_names is None:
+                return None
+            names |= functions.meta.event_names
+        return names
+
     def evaluate(self, log_type: str, records: Sequence[bytes]) -> Verdict:
         """What the rules of a log type say about records, each one JSON object; never raises because of a rule."""
         rules = self._by_log_type.get(log_type)
