@@ -52,10 +52,3 @@ def write(folder: Path, number: int, content: bytes, start: datetime = START) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
-
-
-DAGSTER_WARNINGS = (
-    "ignore::pydantic.PydanticDeprecatedSince20",
-    "ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning",
-)
-"""What Dagster warns of in its own code when its runs are in the test's process."""

@@ -11,9 +11,7 @@ from click.testing import CliRunner, Result
 from iota_dagster.cli import iota
 from iota_dagster.core.hours import parse_hour_key
 from iota_dagster.demo import run as demo
-from tests.cli.logs import DAGSTER_WARNINGS
 
-pytestmark = pytest.mark.filterwarnings(*DAGSTER_WARNINGS)
 FIGURES = {"objects", "records", "events", "duplicates", "quarantined", "matches", "alerts", "rows", "seconds"}
 HOUR = parse_hour_key("2026-11-22-10:00")
 

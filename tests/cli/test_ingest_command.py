@@ -16,9 +16,7 @@ from iota_dagster.core.road import Branch
 from iota_dagster.core.store import ledger
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
-from tests.cli.logs import DAGSTER_WARNINGS, packed, record, write
-
-pytestmark = pytest.mark.filterwarnings(*DAGSTER_WARNINGS)
+from tests.cli.logs import packed, record, write
 
 
 @pytest.fixture(autouse=True)

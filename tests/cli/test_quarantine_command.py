@@ -11,9 +11,7 @@ from click.testing import CliRunner, Result
 
 from iota_dagster.cli import iota
 from iota_dagster.core.errors import IotaError
-from tests.cli.logs import DAGSTER_WARNINGS, packed, record, write
-
-pytestmark = pytest.mark.filterwarnings(*DAGSTER_WARNINGS)
+from tests.cli.logs import packed, record, write
 
 
 @pytest.fixture(autouse=True)

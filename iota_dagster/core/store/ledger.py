@@ -148,7 +148,7 @@ def list_objects(
 
 
 def hour_totals(connection: sa.Connection, hour: Hour) -> dict[str, int]:
-    """One delivery hour's totals over all its batches: what the UI plots as `hour_…`."""
+    """One delivery hour's totals over all committed batches: what the UI plots as `hour_…`."""
     c = log_objects.c
     sums = [
         sa.func.coalesce(sa.func.sum(column), 0).label(column.name)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import dagster as dg
 from pydantic import PrivateAttr
 
+from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.road import Road
 from iota_dagster.defs.resources.seen_events import SeenEventsResource
 from iota_dagster.platform import Platform, open_platform
-from iota_dagster.settings import load_settings
+from iota_dagster.settings import Settings, load_settings
+
+
+def refuse_distant_runs(settings: Settings, launcher: object) -> None:
+    """A store in a SQLite file serves one host: `SettingsError` when runs are started on others (Kubernetes, ECS)."""
+    module = type(launcher).__module__
+    if settings.store_url.startswith("sqlite") and not module.startswith(("dagster.", "iota_dagster.")):
+        raise SettingsError(
+            f"the store is a SQLite file, but {module}.{type(launcher).__name__} starts runs on other hosts, which "
+            "cannot share it: set store_url to a PostgreSQL database"
+        )
 
 
 class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -20,6 +31,8 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Open the platform for a run."""
         settings = load_settings()
+        if context.instance is not None:
+            refuse_distant_runs(settings, context.instance.run_launcher)
         self._platform = open_platform(settings, self.seen_events.options(settings))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

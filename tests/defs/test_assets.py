@@ -1,0 +1,118 @@
+"""The assets in Dagster: by hand and by backfill, over one hour and over a range, whole and in part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from iota_dagster.cli import iota
+from iota_dagster.definitions import defs
+from tests.cli.logs import START, packed, record, write
+
+NEXT = START + timedelta(hours=1)
+HOUR, NEXT_HOUR = "2025-03-01-10:00", "2025-03-01-11:00"
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """An instance whose store has two delivery hours: 30 events, 4 of them twice, one of which matches a rule."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    logs = tmp_path / "logs"
+    write(logs, 1, packed([record(number) for number in range(20)]))
+    late = [record(number) for number in range(16, 25)]
+    new = [record(number, "StopLogging" if number == 29 else "DescribeInstances", NEXT) for number in range(25, 30)]
+    write(logs, 2, packed(late + new), NEXT)
+    result = CliRunner().invoke(iota, ["ingest", str(logs), "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["events"] == 30
+    with dg.DagsterInstance.from_config(str(tmp_path / "home" / "dagster")) as opened:
+        yield opened
+
+
+def query(sql: str) -> list[dict[str, object]]:
+    return list(json.loads(CliRunner().invoke(iota, ["query", sql, "--format", "json"]).stdout))
+
+
+def state(tmp_path: Path) -> object:
+    rows = query("SELECT * FROM cloudtrail_events ORDER BY p_event_id")
+    matches = query("SELECT * FROM alert_matches ORDER BY match_id")
+    alerts = query("SELECT id, status, matches FROM alerts ORDER BY id")
+    return rows, matches, alerts, (tmp_path / "home" / "alerts.jsonl").exists()
+
+
+def run(instance: dg.DagsterInstance, job: dg.JobDefinition, first: str, last: str) -> dg.ExecuteInProcessResult:
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    result = job.execute_in_process(instance=instance, tags=tags)
+    assert result.success
+    return result
+
+
+def figures(instance: dg.DagsterInstance, asset: str, partition: str) -> dict[str, object]:
+    """The numbers of an asset's newest materialization of an hour."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition])
+    found = instance.fetch_materializations(wanted, limit=1).records
+    assert found, f"{asset} {partition} was never materialized"
+    materialization = found[0].asset_materialization
+    assert materialization is not None
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def test_each_table_shows_what_its_event_hours_hold(instance: dg.DagsterInstance) -> None:
+    assert figures(instance, "cloudtrail_events", HOUR)["dagster/row_count"] == 25
+    assert figures(instance, "cloudtrail_events", NEXT_HOUR)["dagster/row_count"] == 5
+    assert figures(instance, "alert_matches", NEXT_HOUR)["dagster/row_count"] == 1
+    events = figures(instance, "events", NEXT_HOUR)
+    assert (events["hour_records"], events["hour_rows"], events["hour_duplicates"]) == (14, 10, 4)
+
+
+def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR)
+    again = figures(instance, "events", HOUR)
+    assert (again["batch_records"], again["batch_rows"], again["missing_objects"]) == (34, 30, 0)
+    assert figures(instance, "alert_deliveries", HOUR)["sent"] == 0
+    assert state(tmp_path) == before
+
+
+def test_an_hour_that_lost_an_input_stays_as_it_is_and_names_it(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    lost = next((tmp_path / "logs").rglob("*T1000Z*"))
+    lost.unlink()
+    run(instance, defs.resolve_job_def("ingest"), HOUR, HOUR)
+    shown = figures(instance, "events", HOUR)
+    assert shown["missing_objects"] == 1
+    assert lost.name in str(shown["missing"])
+    assert state(tmp_path) == before
+
+
+def test_alerts_launched_alone_judge_the_hour_again(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    job = dg.define_asset_job("alone", selection=dg.AssetSelection.assets("alerts"))
+    subset = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources).resolve_job_def("alone")
+    run(instance, subset, NEXT_HOUR, NEXT_HOUR)
+    assert figures(instance, "alerts", NEXT_HOUR)["batch_matches"] == 1
+    assert state(tmp_path) == before
+
+
+def test_materializing_a_table_by_hand_compacts_its_hours(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    assert figures(instance, "cloudtrail_events", HOUR)["files"] == 2
+    job = dg.define_asset_job("compact", selection=dg.AssetSelection.assets("cloudtrail_events"))
+    subset = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources).resolve_job_def("compact")
+    run(instance, subset, HOUR, NEXT_HOUR)
+    files = list((tmp_path / "home" / "lake" / "cloudtrail_events").rglob("hour=10/g=1/*.parquet"))
+    assert len(files) == 1
+    assert state(tmp_path) == before
+
+
+def test_the_housekeeping_job_leaves_everything_that_is_in_use(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    assert defs.resolve_job_def("maintenance").execute_in_process(instance=instance).success
+    run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR)
+    assert state(tmp_path) == before
