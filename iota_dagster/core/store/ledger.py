@@ -157,7 +157,7 @@ def hour_totals(connection: sa.Connection, hour: Hour) -> dict[str, int]:
     row = (
         connection.execute(
             sa.select(sa.func.count().label("objects"), *sums).where(
-                c.delivery_hour == hour, c.status == ObjectStatus.DONE
+                c.delivery_hour == hour, c.content_sha256.is_not(None)
             )
         )
         .mappings()
