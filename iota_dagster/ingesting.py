@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from iota_dagster.core.background import repeating
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectStatus
@@ -157,21 +157,14 @@ def _watched(platform: Platform, progress: Progress) -> Iterator[None]:
     """Tell the progress, from the ledger, twice a second."""
     with platform.database.read() as connection:
         waiting = _unfinished(connection)
-    stop = threading.Event()
 
-    def watch() -> None:
-        while not stop.wait(0.5):
-            with platform.database.read() as connection:
-                progress(max(waiting - _unfinished(connection), 0), waiting)
+    def look() -> None:
+        with platform.database.read() as connection:
+            progress(max(waiting - _unfinished(connection), 0), waiting)
 
-    thread = threading.Thread(target=watch, name="progress", daemon=True)
-    thread.start()
-    try:
+    with repeating(0.5, look, "progress"):
         yield
-    finally:
-        stop.set()
-        thread.join()
-        progress(waiting, waiting)
+    progress(waiting, waiting)
 
 
 def _unfinished(connection: sa.Connection) -> int:

@@ -6,7 +6,7 @@ import atexit
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, as
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
 from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.fetching import Spool
 from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.light_arrow import spare_pandas
 from iota_dagster.core.local_objects import SCHEME
@@ -72,7 +73,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     settings.scratch.mkdir(parents=True, exist_ok=True)
     road = Road(
         database=database,
-        objects=objects,
+        spool=Spool(database, objects, settings.scratch, settings.download_workers, lambda: datetime.now(UTC)),
         preparer=Preparer(database, work, state, seen, pool, plan),
         lake=Lake(database, lake, settings.scratch),
         alerting=Alerting(
@@ -83,7 +84,6 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
         ),
         limits=ClaimLimits(settings.batch_objects, settings.batch_bytes),
         scratch=settings.scratch,
-        download_workers=settings.download_workers,
         heartbeat=timedelta(seconds=settings.heartbeat_seconds),
     )
     keep = Keep(timedelta(days=settings.work_files_days), timedelta(days=settings.id_files_days))

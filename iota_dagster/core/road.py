@@ -6,12 +6,9 @@ where the last one stopped. Dagster's assets call one step each; a script or a t
 
 from __future__ import annotations
 
-import os
 import shutil
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,21 +20,21 @@ import sqlalchemy as sa
 from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
 from iota_dagster.core.alerting.destinations.base import Destination
-from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, ObjectTooLarge, Outage, WorkFilesLost
+from iota_dagster.core.background import repeating
+from iota_dagster.core.errors import Outage, WorkFilesLost
+from iota_dagster.core.fetching import Fetched, Spool
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
 from iota_dagster.core.lake.rewrite import open_writer
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.lake.writer import write_hours
-from iota_dagster.core.model import Batch, BatchStatus, LogObject, Match, ObjectRef, ObjectStatus
-from iota_dagster.core.objects import ObjectReader
+from iota_dagster.core.model import Batch, BatchStatus, Match
 from iota_dagster.core.owner import current_owner, is_alive
 from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.sources import SOURCES, source_of
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import commit as commits
-from iota_dagster.core.store import ledger
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
 from iota_dagster.core.store.batches import Assignment, ClaimLimits, RunIdentity
 from iota_dagster.core.store.database import Database
@@ -54,16 +51,6 @@ class Branch(StrEnum):
 
     LAKE = "lake_at"
     ALERTS = "alerts_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One batch's objects on this machine, and those that could not be had."""
-
-    batch: Batch
-    redo: bool
-    spooled: Mapping[int, Path]
-    failed: tuple[tuple[LogObject, ObjectError], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +87,12 @@ class Road:
     """Everything a batch needs on its way; made once per process."""
 
     database: Database
-    objects: ObjectReader
+    spool: Spool
     preparer: Preparer
     lake: Lake
     alerting: Alerting
     limits: ClaimLimits
     scratch: Path
-    download_workers: int = 5
     heartbeat: timedelta = timedelta(seconds=15)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -139,63 +125,7 @@ class Road:
 
     def fetch(self, assignment: Assignment) -> Fetched:
         """Bring a batch's objects to this machine; one that cannot be read leaves an open batch, with its reason."""
-        batch = assignment.batch
-        folder = self._spool(batch)
-        folder.mkdir(parents=True, exist_ok=True)
-        spooled: dict[int, Path] = {}
-        failed: list[tuple[LogObject, ObjectError]] = []
-        with ThreadPoolExecutor(self.download_workers) as pool:
-            results = pool.map(lambda item: self._fetch_one(item, folder), batch.objects)
-            for item, result in zip(batch.objects, results, strict=True):
-                if isinstance(result, ObjectError):
-                    failed.append((item, result))
-                else:
-                    spooled[item.id] = result
-        if failed and batch.status is BatchStatus.OPEN:
-            batch = self._release(batch, failed)
-        return Fetched(batch, assignment.redo, spooled, tuple(failed))
-
-    def _fetch_one(self, item: LogObject, folder: Path) -> Path | ObjectError:
-        target = folder / str(item.id)
-        if target.exists():
-            return target
-        part = folder / f"{item.id}.{uuid.uuid4().hex[:8]}"
-        try:
-            self.objects.fetch(item, part)
-        except ObjectError as error:
-            part.unlink(missing_ok=True)
-            return error
-        os.replace(part, target)
-        return target
-
-    def _release(self, batch: Batch, failed: Sequence[tuple[LogObject, ObjectError]]) -> Batch:
-        overwritten = [item for item, error in failed if isinstance(error, ObjectSuperseded)]
-        successors = [(item, ref) for item in overwritten if (ref := self._successor(item))]
-        with self.database.begin() as connection:
-            for item, error in failed:
-                batch_store.release(connection, item, _status_after(error), error, self.clock())
-            for item, successor in successors:
-                ledger.register(
-                    connection,
-                    successor,
-                    integration=item.integration,
-                    delivery_hour=item.delivery_hour,
-                    kind=item.kind,
-                    account=item.account,
-                    region=item.region,
-                    now=self.clock(),
-                )
-            return batch_store.load(connection, batch.id)
-
-    def _successor(self, item: LogObject) -> ObjectRef | None:
-        """What an overwritten object is now: an object of its own; None when it is gone by now."""
-        try:
-            return self.objects.head(item.bucket, item.key)
-        except ObjectError:
-            return None
-
-    def _spool(self, batch: Batch) -> Path:
-        return self.scratch / "spool" / f"{batch.id}-{batch.revision}"
+        return self.spool.fetch(assignment)
 
     # ── events ──
 
@@ -245,7 +175,7 @@ class Road:
                 return []
             if isinstance(result, CannotDoAgain):
                 self.work.discard(prepared.work.name)
-            shutil.rmtree(self._spool(fetched.batch), ignore_errors=True)
+            self.spool.forget(fetched.batch)
             return [result]
 
     # ── lake ──
@@ -381,34 +311,19 @@ class Road:
     @contextmanager
     def _alive(self, batch_ids: Sequence[str]) -> Iterator[None]:
         """A heartbeat in the background for as long as the block works."""
-        stop = threading.Event()
 
         def beat() -> None:
-            while not stop.wait(self.heartbeat.total_seconds()):
-                with suppress(Outage), self.database.begin() as connection:
-                    batch_store.beat(connection, batch_ids, current_owner(), self.clock())
+            with suppress(Outage), self.database.begin() as connection:
+                batch_store.beat(connection, batch_ids, current_owner(), self.clock())
 
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
+        with repeating(self.heartbeat.total_seconds(), beat, "heartbeat"):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
 
 def _committed_work(batch: Batch) -> str:
     if batch.work is None:
         raise ValueError(f"batch {batch.id} is not committed")
     return batch.work
-
-
-def _status_after(error: ObjectError) -> ObjectStatus:
-    if isinstance(error, ObjectRefused):
-        return ObjectStatus.REFUSED
-    if isinstance(error, ObjectTooLarge):
-        return ObjectStatus.QUARANTINED
-    return ObjectStatus.SUPERSEDED if isinstance(error, ObjectSuperseded) else ObjectStatus.MISSING
 
 
 def _match_files(matches: Sequence[Match], batch: Batch, folder: Path) -> dict[TableHour, NewFile]:

@@ -21,10 +21,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from iota_dagster.core.alerting.destinations import json_lines
+from iota_dagster.core.fetching import Spool
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.parts import PartFiles
-from iota_dagster.core.road import Road
 from iota_dagster.core.work import WorkArea
 from tests.road.parsers import parser
 from tests.road.world import TEN, World, run_once, sign_in
@@ -55,7 +55,7 @@ def install(effects: Effects) -> None:
     """Tell `effects` of everything that this process writes from now on; for a process that ends soon."""
     for name in ("write", "upload", "copy", "delete"):
         _before(LocalStorage, name, partial(effects, f"storage {name}"))
-    _before(Road, "_fetch_one", lambda: effects("spool"))
+    _before(Spool, "_fetch_one", lambda: effects("spool"))
     _before(WorkArea, "create", lambda: effects("work folder"))
     _before(PartFiles, "finish", lambda: effects("part file"))
     _before(shutil, "rmtree", lambda: effects("remove folder"))
