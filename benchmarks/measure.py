@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)

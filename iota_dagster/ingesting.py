@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Summary:
         return {name: getattr(self, name) for name in names}
 
 
-def ingest_paths(paths: Sequence[Path], progress: Progress) -> Summary:
+def ingest_paths(paths: Sequence[Path], progress: Progress | None = None) -> Summary:
     """Register the files of some paths and bring everything that is pending to its end."""
     settings = load_settings()
     prepare_home(settings)
@@ -68,13 +68,13 @@ def register_path(platform: Platform, path: Path) -> None:
     register_objects(platform.database, refs, folder_integration(platform.settings, bucket))
 
 
-def ingest_pending(platform: Platform, progress: Progress = lambda done, total: None) -> Summary:
+def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summary:
     """Run the job for every delivery hour that has something to do, until none has."""
     with platform.database.read() as connection:
         mark = summaries.mark(connection)
     before: list[Hour] | None = None
     problems: list[str] = []
-    with _watched(platform, progress):
+    with _watched(platform, progress) if progress else nullcontext():
         for _ in range(ROUNDS):
             hours, outside = _pending(platform)
             if not hours or hours == before:

@@ -68,7 +68,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     objects = Objects(_Readable(settings.integrations), accounts, settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
-    pool = _shared_pool(settings.process_workers or _cores())
+    pool = _shared_pool(settings.process_workers or _default_workers())
     plan = IngestPlan(_limits(settings), _DeclaredTypes(settings.integrations), settings.inline_bytes)
     settings.scratch.mkdir(parents=True, exist_ok=True)
     road = Road(
@@ -99,9 +99,13 @@ def _shared_pool(processes: int) -> WorkerPool:
     return pool
 
 
-def _cores() -> int:
-    """The cores this process may use, which a container or `taskset` limits."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _default_workers() -> int:
+    """One per core that a container or `taskset` leaves to this process; none for a single one.
+
+    There a second process would cost its start-up and win nothing: an object that kills is found by splitting batches.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores > 1 else 0
 
 
 def _limits(settings: Settings) -> DecodeLimits:

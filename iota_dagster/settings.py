@@ -138,7 +138,9 @@ class Settings(Model):
     batch_objects: PositiveInt = Field(2000, description="Most log objects that one run claims.")
     batch_bytes: Size = Field(ByteSize(256 * MIB), description="Most stored bytes that one run claims.")
     download_workers: PositiveInt = Field(5, description="Threads that download objects.")
-    process_workers: PositiveInt | None = Field(None, description="Processes that parse; none: one per core.")
+    process_workers: PositiveInt | None = Field(
+        None, description="Processes that parse; none: one per core, and with a single core the run's own."
+    )
     inline_bytes: Size = Field(ByteSize(4 * MIB), description="A smaller batch is parsed in the run's own process.")
     limits: Limits = Field(Limits(), description="What one log object may ask for.")
     bloom: Bloom = Field(Bloom(), description="The filters of the duplicate check.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,13 +54,15 @@ def show(figures: dict[str, object]) -> None:
 
 
 @contextmanager
-def _progress(shown: bool) -> Iterator[Callable[[int, int], object]]:
-    """A callable that takes (done, total) log objects; a bar on a terminal, silence otherwise."""
+def _progress(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
+    """What shows (done, total) log objects as a bar; None where nobody looks, so that nobody has to count."""
+    if not (shown and sys.stderr.isatty()):
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
     columns = (TextColumn("log objects"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("objects", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

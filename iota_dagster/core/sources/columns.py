@@ -36,7 +36,7 @@ _TOO_FINE = re.compile(r"(\.\d{6})\d+")
 
 def strings(values: Sequence[str | None]) -> pa.StringArray:
     """A text column; one without any value costs next to nothing."""
-    if values.count(None) == len(values):
+    if not any(values) and values.count(None) == len(values):  # `any` ends at the first text, `count` never
         return pa.nulls(len(values), TEXT)
     return pa.array(values, TEXT)
 
