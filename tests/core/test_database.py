@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,8 @@ def test_two_writers_of_one_row_lose_no_update(store: Database) -> None:
     with store.begin() as connection:
         add(connection, 1)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        pool.map(count_up, [store] * 2, chunksize=1)
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(count_up, [store] * 2)) == [None, None]
     assert versions(store) == {1: 40}
 
 

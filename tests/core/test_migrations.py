@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def test_a_current_store_is_known_without_alembic(store_url: str, store: Databas
 
 def test_several_processes_may_migrate_at_once(store_url: str) -> None:
     context = multiprocessing.get_context("spawn")
-    with context.Pool(3) as pool:
-        assert pool.map(migrate, [store_url] * 3, chunksize=1) == [migrations.head()] * 3
+    with ProcessPoolExecutor(3, mp_context=context) as pool:
+        assert list(pool.map(migrate, [store_url] * 3)) == [migrations.head()] * 3
 
 
 def migrate(url: str) -> str | None:
