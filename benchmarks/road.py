@@ -41,7 +41,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=400_000, help="records to generate")
+    parser.add_argument("--events", type=int, default=1_000_000, help="records to generate")
     parser.add_argument("--big-object", action="store_true", help="only the object of 1 GB")
     parser.add_argument("--quick", action="store_true", help="without the object of 1 GB")
     return parser.parse_args()

@@ -38,25 +38,23 @@ def plain(value: Any) -> Any:
 class MappingView(Mapping[str, Any]):
     """A read-only mapping: keys match exactly first, else without regard to case."""
 
-    __slots__ = ("_data", "_spellings")
+    __slots__ = ("_data",)
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
-        self._spellings: dict[str, str] | None = None
 
     def _find_any_case(self, key: object) -> Any:
-        """The value of a key that is not there as spelled, or `None`; keys are folded once, at the first miss."""
+        """The value of a key that is not there as spelled, or `None`.
+
+        Most keys that are asked for in vain (`errorCode`) are in no spelling: lengths tell, and nothing is folded.
+        """
         if not isinstance(key, str):
             return None
-        spellings = self._spellings
-        if spellings is None:
-            spellings = {}
-            for spelled, value in self._data.items():
-                if value is not None:
-                    spellings.setdefault(spelled.lower(), spelled)
-            self._spellings = spellings
-        spelled_as = spellings.get(key.lower())
-        return None if spelled_as is None else self._data[spelled_as]
+        folded, size = key.lower(), len(key)
+        for spelled, value in self._data.items():
+            if len(spelled) == size and value is not None and spelled.lower() == folded:
+                return value
+        return None
 
     def get(self, key: object, default: Any = None) -> Any:
         """The value of a key, or the default when there is none or it is null."""
