@@ -28,7 +28,7 @@ from iota_dagster.core.rebuild import IdRebuilder
 from iota_dagster.core.road import Alerting, Road
 from iota_dagster.core.seen import BloomOptions, SeenEvents
 from iota_dagster.core.storage import Storage, open_storage
-from iota_dagster.core.store.batches import ClaimLimits
+from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 from iota_dagster.core.workers import WorkerPool

@@ -14,9 +14,9 @@ from pathlib import Path
 from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, ObjectTooLarge
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectRef, ObjectStatus
 from iota_dagster.core.objects import ObjectReader
+from iota_dagster.core.store import attempts, ledger
 from iota_dagster.core.store import batches as batch_store
-from iota_dagster.core.store import ledger
-from iota_dagster.core.store.batches import Assignment
+from iota_dagster.core.store.claims import Assignment
 from iota_dagster.core.store.database import Database
 
 
@@ -76,7 +76,7 @@ class Spool:
         successors = [(item, ref) for item in overwritten if (ref := self._successor(item))]
         with self.database.begin() as connection:
             for item, error in failed:
-                batch_store.release(connection, item, _status_after(error), error, self.clock())
+                attempts.release(connection, item, _status_after(error), error, self.clock())
             for item, successor in successors:
                 ledger.register(
                     connection,

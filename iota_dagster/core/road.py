@@ -33,10 +33,12 @@ from iota_dagster.core.model import Batch, BatchStatus, Match
 from iota_dagster.core.owner import current_owner, is_alive
 from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.sources import SOURCES, source_of
+from iota_dagster.core.store import attempts, claims
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
-from iota_dagster.core.store.batches import Assignment, ClaimLimits, RunIdentity
+from iota_dagster.core.store.batches import RunIdentity
+from iota_dagster.core.store.claims import Assignment, ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.schema import batches as batches_table
@@ -113,7 +115,7 @@ class Road:
             self._finish_unpublished(hours)
         for hour in hours:
             with self.database.begin() as connection:
-                batch_store.claim(
+                claims.claim(
                     connection, hour, run, limits=self.limits, now=self.clock(), is_alive=is_alive, again=again
                 )
         return self.assignments(run, hours)
@@ -121,7 +123,7 @@ class Road:
     def assignments(self, run: RunIdentity, hours: Sequence[Hour]) -> list[Assignment]:
         """What the run has claimed, as it stands now."""
         with self.database.read() as connection:
-            return batch_store.assignments(connection, run.root, hours)
+            return claims.assignments(connection, run.root, hours)
 
     def fetch(self, assignment: Assignment) -> Fetched:
         """Bring a batch's objects to this machine; one that cannot be read leaves an open batch, with its reason."""
@@ -139,7 +141,7 @@ class Road:
         if batch.status is not BatchStatus.OPEN:
             return []
         with self.database.begin() as connection:
-            ready = batch_store.begin_attempt(connection, batch, run, self.clock())
+            ready = attempts.begin_attempt(connection, batch, run, self.clock())
         if [item.id for item in ready] != [batch.id]:
             return [result for half in ready for result in self._prepare_open(run, half)]
         return self._attempt(Assignment(ready[0], redo=False)) if ready[0].status is BatchStatus.OPEN else []
@@ -150,18 +152,18 @@ class Road:
             return self._decode_and_commit(assignment)
         except BaseException:
             with self.database.begin() as connection:
-                batch_store.forgive_attempt(connection, assignment.batch.id)
+                attempts.forgive_attempt(connection, assignment.batch.id)
             raise
 
     def _do_again(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
         with self.database.begin() as connection:
-            ready = batch_store.begin_redo(connection, assignment.batch, run)
+            ready = attempts.begin_redo(connection, assignment.batch, run)
         results = self._attempt(assignment) if ready else []
         for result in results:
             if isinstance(result, CannotDoAgain):
                 why = "missing: " + ", ".join(result.missing)
                 with self.database.begin() as connection:
-                    batch_store.give_up_redo(connection, run, assignment.batch.id, why)
+                    attempts.give_up_redo(connection, run, assignment.batch.id, why)
         return results
 
     def _decode_and_commit(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
@@ -266,7 +268,7 @@ class Road:
         launched alone) publishes every batch of the hours again.
         """
         with self.database.read() as connection:
-            if not batch_store.has_claimed(connection, run.root, hours):
+            if not claims.has_claimed(connection, run.root, hours):
                 return batch_store.batches_of_hours(connection, hours)
         claimed = self.assignments(run, hours)
         ready = [item.batch for item in claimed if item.batch.status in (BatchStatus.COMMITTED, BatchStatus.DONE)]

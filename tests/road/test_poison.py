@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from iota_dagster.core.store import ledger, quarantine
-from iota_dagster.core.store.batches import DEAD_RUNS
+from iota_dagster.core.store.attempts import DEAD_RUNS
 from iota_dagster.core.store.schema import log_objects
 from iota_dagster.platform import Platform
 from tests.road.poison import MARK, poisonous, run_poisoned

@@ -16,7 +16,7 @@ from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectRef
 from iota_dagster.core.road import Branch, Road
 from iota_dagster.core.store import ledger
-from iota_dagster.core.store.batches import ClaimLimits
+from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import Settings
 
