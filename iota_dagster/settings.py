@@ -18,6 +18,7 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -31,6 +32,7 @@ from iota_dagster.settings_file import CONFIG, Written, explain, override, read_
 from iota_dagster.settings_types import GIB, MIB, Folder, Name, Size, StorageUrl, StoreUrl
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
 Routing = dict[str, tuple[str, ...]]
 
 
@@ -70,24 +72,33 @@ class Integration(Model):
     path: Folder | None = Field(None, description="A local folder, instead of a bucket.")
     prefix: str = Field("", description="Only keys that start with this are read.")
     account: str | None = Field(None, pattern=r"^\d{12}$", description="The account that owns the bucket.")
-    region: str | None = Field(None, pattern=r"^[a-z]+(-[a-z]+)+-\d+$", description="The bucket's region.")
+    region: str | None = Field(None, pattern=REGION, description="The bucket's region.")
     role_arn: str | None = Field(
         None,
         pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
         description="The role to read it with. If it cannot be assumed, nothing is read.",
     )
     external_id: SecretStr | None = Field(None, repr=False, description="The role's external id (secret).")
+    external_id_secret: str | None = Field(
+        None, min_length=1, description="Instead: the secret in AWS Secrets Manager that holds the external id."
+    )
     session_name: str = Field("iota", pattern=r"^[\w+=,.@-]{2,64}$", description="The session's name in CloudTrail.")
+    requests_per_second: PositiveFloat | None = Field(
+        None, description="Most S3 requests a second and process with its role; none: as many as S3 takes."
+    )
     log_types: tuple[str, ...] = Field((), description="The log types to expect there; none: all known ones.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Integration:
         if (self.bucket is None) == (self.path is None):
             raise ValueError(f"{self.name}: expected either bucket or path")
-        if self.path and (self.role_arn or self.external_id):
+        external_id = self.external_id or self.external_id_secret
+        if self.path and (self.role_arn or external_id):
             raise ValueError(f"{self.name}: role_arn and external_id go with a bucket, not with a path")
-        if self.external_id and not self.role_arn:
+        if external_id and not self.role_arn:
             raise ValueError(f"{self.name}: external_id needs role_arn")
+        if self.external_id and self.external_id_secret:
+            raise ValueError(f"{self.name}: expected either external_id or external_id_secret")
         return self
 
     @property
@@ -133,6 +144,21 @@ class Settings(Model):
     rules: tuple[Folder, ...] = _derived(
         "the project's `rules`", lambda data: (project_file("rules"),), "Folders of detection rules."
     )
+    region: str | None = Field(
+        None, pattern=REGION, description="The region of our own queue, lake and catalog; none: as AWS's chain says."
+    )
+    queue_url: str | None = Field(
+        None, pattern="^https?://", description="The SQS queue that tells of new objects; none: `iota scan` finds them."
+    )
+    queue_sensors: int = Field(3, ge=1, le=8, description="Identical sensors that wait for messages in turns.")
+    queue_wait_seconds: int = Field(
+        15, ge=0, le=18, description="How long a sensor waits for a message; with the rest of a tick within 20 s."
+    )
+    queue_messages: int = Field(2000, ge=1, le=10_000, description="Most messages that one tick of a sensor takes.")
+    glue_database: str | None = Field(
+        None, pattern=r"^[a-z0-9_]{1,255}$", description="The Glue database for the lake's tables; none: no catalog."
+    )
+
     partitions_start: date = Field(date(2020, 1, 1), description="The first hour (00:00 UTC) that can be processed.")
 
     batch_objects: PositiveInt = Field(2000, description="Most log objects that one run claims.")

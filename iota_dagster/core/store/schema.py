@@ -75,6 +75,8 @@ log_objects = sa.Table(
     sa.Column("registered_at", UtcDateTime, nullable=False),
     sa.Column("last_modified", UtcDateTime),
     sa.Column("done_at", UtcDateTime),
+    sa.Column("outages", sa.Integer, nullable=False, server_default="0"),  # in a row: they lengthen the wait
+    sa.Column("retry_at", UtcDateTime),  # pending, but not before then
     sa.UniqueConstraint("bucket", "key", "etag"),
     sa.Index(None, "delivery_hour", "status"),
     sa.Index(None, "batch_id"),
@@ -99,6 +101,15 @@ batches = sa.Table(
     sa.Column("redo_reason", sa.Text),  # to be done again, and why
     sa.Column("redo_blocked", sa.Text),  # what kept it from being done again; a backfill tries once more
     sa.Index(None, "delivery_hour", "status"),
+)
+
+hour_requests = sa.Table(
+    "hour_requests",
+    metadata,
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.Integer, nullable=False),  # of the newest run that a sensor asked for
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row: they lengthen the wait
 )
 
 claims = sa.Table(
@@ -286,6 +297,24 @@ quarantine = sa.Table(
     sa.Index(None, "batch_id"),
     sa.Index(None, "object_id"),
     sa.Index(None, "reason"),
+)
+
+quarantined_messages = sa.Table(
+    "quarantined_messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # the body's SHA-256: a redelivery is the same
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+message_counts = sa.Table(
+    "message_counts",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),  # registered, noise, quarantined, waiting
+    _count("messages"),
 )
 
 

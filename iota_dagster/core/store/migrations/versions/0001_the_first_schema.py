@@ -116,6 +116,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log_type", "hour", name=op.f("pk_event_hours")),
     )
     op.create_table(
+        "hour_requests",
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("hour", name=op.f("pk_hour_requests")),
+    )
+    op.create_table(
         "lake_files",
         sa.Column("table_name", sa.Text(), nullable=False),
         sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
@@ -169,6 +177,8 @@ def upgrade() -> None:
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_modified", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outages", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_objects")),
         sa.UniqueConstraint("bucket", "key", "etag", name=op.f("uq_log_objects_bucket_key_etag")),
     )
@@ -206,6 +216,22 @@ def upgrade() -> None:
     op.create_index(op.f("ix_matches_batch_id"), "matches", ["batch_id"], unique=False)
     op.create_index(
         op.f("ix_matches_rule_id_dedup_event_time"), "matches", ["rule_id", "dedup", "event_time"], unique=False
+    )
+    op.create_table(
+        "message_counts",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("messages", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("kind", "outcome", name=op.f("pk_message_counts")),
+    )
+    op.create_table(
+        "quarantined_messages",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantined_messages")),
     )
     op.create_table(
         "retired_files",
