@@ -1,44 +1,99 @@
-"""The run launcher's answer to: does this run still live?"""
+"""The run launcher: it knows whether a run's process lives, tells when one has died, and ends one when asked."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import dagster as dg
 import pytest
-from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import WorkerStatus
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import serialize_value
+from dagster._core.test_utils import create_run_for_test
 
-from iota_dagster.launcher import LocalRunLauncher
+from iota_dagster.core.owner import current_owner, owner_of
+from iota_dagster.launcher import PROCESS_TAG, LocalRunLauncher
 
-RUN = dg.DagsterRun(job_name="ingest", run_id="11111111-1111-1111-1111-111111111111")
+SLEEP = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
 
 
-class FakeCodeServer:
-    """The one call that the launcher makes of a code server."""
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster.yaml").write_text(
+        "telemetry: {enabled: false}\nrun_launcher: {module: iota_dagster.launcher, class: LocalRunLauncher}\n"
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
 
-    def __init__(self, holds: set[str] | None) -> None:
-        self.holds = holds  # None: it is gone
 
-    def can_cancel_execution(self, request: CanCancelExecutionRequest, timeout: int) -> str:
-        if self.holds is None:
-            raise DagsterUserCodeUnreachableError("gone")
-        return serialize_value(CanCancelExecutionResult(can_cancel=request.run_id in self.holds))
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(SLEEP, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has come to its sleep
+        yield process
+        process.kill()
+
+
+def launcher_of(instance: dg.DagsterInstance) -> LocalRunLauncher:
+    launcher = instance.run_launcher
+    assert isinstance(launcher, LocalRunLauncher)
+    return launcher
+
+
+def started_run(instance: dg.DagsterInstance, owner: str) -> dg.DagsterRun:
+    return create_run_for_test(
+        instance, job_name="ingest", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: owner}
+    )
 
 
 @pytest.mark.parametrize(
-    ("server", "status"),
+    ("owner", "status"),
     [
-        (FakeCodeServer({RUN.run_id}), WorkerStatus.RUNNING),
-        (FakeCodeServer(set()), WorkerStatus.FAILED),
-        (FakeCodeServer(None), WorkerStatus.FAILED),
-        (None, WorkerStatus.FAILED),
+        (current_owner(), WorkerStatus.RUNNING),
+        (current_owner().rpartition("/")[0] + "/1", WorkerStatus.FAILED),
+        (f"another-host:00000000/{os.getpid()}/1", WorkerStatus.FAILED),
+        ("", WorkerStatus.FAILED),
     ],
-    ids=["its server has it", "its server knows nothing of it", "its server is gone", "it has no server"],
+    ids=["it lives", "its pid is another's now", "it was before the last boot", "it never started"],
 )
-def test_a_run_lives_only_while_its_code_server_has_it(
-    server: FakeCodeServer | None, status: WorkerStatus, monkeypatch: pytest.MonkeyPatch
+def test_a_run_lives_only_while_its_process_does(owner: str, status: WorkerStatus) -> None:
+    run = dg.DagsterRun(job_name="ingest", tags={PROCESS_TAG: owner})
+    assert LocalRunLauncher().check_run_worker_health(run).status == status
+
+
+def test_a_run_whose_process_was_killed_has_failed_at_once(
+    instance: dg.DagsterInstance, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    launcher = LocalRunLauncher()
-    monkeypatch.setattr(launcher, "_get_grpc_client_for_termination", lambda run_id: server)
-    assert launcher.check_run_worker_health(RUN).status == status
+    run = started_run(instance, owner_of(sleeper.pid))
+    sleeper.kill()
+    launcher_of(instance)._watch(run.run_id, sleeper.pid)
+    failed = instance.get_run_by_id(run.run_id)
+    assert failed is not None
+    assert failed.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_has_ended_well_stays_so_when_its_process_ends(
+    instance: dg.DagsterInstance, sleeper: subprocess.Popen[bytes]
+) -> None:
+    run = create_run_for_test(instance, job_name="ingest", status=dg.DagsterRunStatus.SUCCESS)
+    sleeper.kill()
+    launcher_of(instance)._watch(run.run_id, sleeper.pid)
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_terminating_a_run_interrupts_its_process(
+    instance: dg.DagsterInstance, sleeper: subprocess.Popen[bytes]
+) -> None:
+    run = started_run(instance, owner_of(sleeper.pid))
+    assert launcher_of(instance).terminate(run.run_id)
+    assert sleeper.wait(10) in (-signal.SIGINT, 1)
+    canceling = instance.get_run_by_id(run.run_id)
+    assert canceling is not None
+    assert canceling.status is dg.DagsterRunStatus.CANCELING
+    assert not launcher_of(instance).terminate(run.run_id)

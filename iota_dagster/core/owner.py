@@ -14,15 +14,25 @@ PATIENCE = timedelta(seconds=90)
 
 def current_owner() -> str:
     """This process: host, pid and start, so that a reused pid is another owner."""
-    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}"
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> str:
+    """A process of this host, as `current_owner` names it there."""
+    return f"{_host()}/{pid}/{_started(pid)}"
+
+
+def is_here(owner: str) -> bool:
+    """Whether an owner is a process of this host, since its last boot, and lives."""
+    host, _, process = owner.partition("/")
+    pid, _, started = process.partition("/")
+    return host == _host() and pid.isdigit() and _started(int(pid)) == started != ""
 
 
 def is_alive(owner: str, heartbeat: datetime, now: datetime | None = None) -> bool:
     """Whether an owner may still be working: asked of the system on this host, judged by its heartbeat elsewhere."""
-    host, _, process = owner.partition("/")
-    if host == _host():
-        pid, _, started = process.partition("/")
-        return pid.isdigit() and _started(int(pid)) == started != ""
+    if owner.partition("/")[0] == _host():
+        return is_here(owner)
     return (now or datetime.now(UTC)) - heartbeat < PATIENCE
 
 
