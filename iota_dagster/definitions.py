@@ -1,4 +1,4 @@
-"""What Dagster loads: assets, jobs and resources, by explicit lists."""
+"""What Dagster loads: assets, jobs, sensors and resources, by explicit lists."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from iota_dagster.defs.assets import ASSETS
 from iota_dagster.defs.jobs import JOBS
 from iota_dagster.defs.resources import resources
 from iota_dagster.defs.schedules import SCHEDULES, maintenance
+from iota_dagster.defs.sensors import SENSORS
 
 defs = dg.Definitions(
     assets=ASSETS,
     jobs=[*JOBS, maintenance],
     schedules=SCHEDULES,
+    sensors=SENSORS,
     resources=resources(),
     executor=dg.in_process_executor,
 )

@@ -1,10 +1,11 @@
-"""Running the `ingest` job in this process for whatever the ledger has pending: what `iota ingest` and the demo do."""
+"""Running the `ingest` job in this process: for what the ledger has pending, or for a span of hours once more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.register import register_objects
 from iota_dagster.core.store import ledger, summaries
-from iota_dagster.core.store.schema import log_objects
+from iota_dagster.core.store.schema import log_objects, run_batches
 from iota_dagster.home import prepare_home
 from iota_dagster.platform import Platform, folder_integration, open_platform
+from iota_dagster.scanning import SCANNED_TAG, ScanReport, scan_hours
 from iota_dagster.settings import load_settings
 
 Progress = Callable[[int, int], object]
@@ -70,30 +72,96 @@ def register_path(platform: Platform, path: Path) -> None:
 
 def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summary:
     """Run the job for every delivery hour that has something to do, until none has."""
-    with platform.database.read() as connection:
-        mark = summaries.mark(connection)
-    before: list[Hour] | None = None
-    problems: list[str] = []
-    with _watched(platform, progress) if progress else nullcontext():
-        for _ in range(ROUNDS):
-            hours, outside = _pending(platform)
-            if not hours or hours == before:
-                break
-            for span in _spans(hours):
-                problems += _run(span)
-            before = hours
-    with platform.database.read() as connection:
-        summary = Summary(**summaries.since(connection, mark))
-    summary.problems = [*problems, *_outside(outside)]
+    with _summing_up(platform) as summary, _watched(platform, progress):
+        summary.problems += _finish(platform)
     return summary
 
 
-def _pending(platform: Platform) -> tuple[list[Hour], list[Hour]]:
-    """The hours to do, and those that lie outside the partitions: Dagster must never hear of one."""
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What a backfill did: the `hours` that the ledger knows, and the `again` objects among them that were done before.
+
+    A batch that could not be done again is left as it is and named in the summary's problems.
+    """
+
+    reports: tuple[ScanReport, ...]
+    hours: int
+    again: int
+    summary: Summary
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures, without the problems."""
+        found = {name: sum(getattr(report, name) for report in self.reports) for name in ("listed", "new")}
+        return {"hours": self.hours} | found | {"again": self.again} | self.summary.as_dict()
+
+
+def backfill(platform: Platform, span: range, *, only_new: bool = False, progress: Progress | None = None) -> Backfill:
+    """Scan some delivery hours and run the job over all of them that the ledger knows; done objects are done again.
+
+    With `only_new` what is done stays as it is. Batches elsewhere that this wakes are brought to their end as well.
+    """
+    prepare_home(platform.settings)
+    reports = scan_hours(platform, span)
+    elsewhere = set(_pending_hours(platform)).difference(span)
+    done = _done_objects(platform, span)
+    again = 0 if only_new else sum(done.values())
+    with _summing_up(platform) as summary, _watched(platform, progress, again) as advance:
+        summary.problems += [f"{report.integration}: {report.error}" for report in reports if report.error]
+        for hours in [] if only_new else _spans(_split(sorted(done))[0]):
+            summary.problems += _run(platform, hours, again=True)
+            advance(sum(done[hour] for hour in hours))
+        summary.problems += _finish(platform, elsewhere)
+    return Backfill(reports, len(done), again, summary)
+
+
+@contextmanager
+def _summing_up(platform: Platform) -> Iterator[Summary]:
+    """A summary that holds, when the block has ended, what was added to the store meanwhile."""
+    with platform.database.read() as connection:
+        mark = summaries.mark(connection)
+    summary = Summary()
+    yield summary
+    with platform.database.read() as connection:
+        for name, value in summaries.since(connection, mark).items():
+            setattr(summary, name, value)
+
+
+def _finish(platform: Platform, leave: Collection[Hour] = ()) -> list[str]:
+    """Run the job until no hour, but those to leave alone, has anything to do; what went wrong, in words."""
+    before: list[Hour] | None = None
+    problems: list[str] = []
+    for _ in range(ROUNDS):
+        hours, outside = _split([hour for hour in _pending_hours(platform) if hour not in leave])
+        if not hours or hours == before:
+            break
+        for span in _spans(hours):
+            problems += _run(platform, span)
+        before = hours
+    return [*problems, *_outside(outside), *_waiting(platform, leave)]
+
+
+def _pending_hours(platform: Platform) -> list[Hour]:
+    with platform.database.read() as connection:
+        return ledger.pending_hours(connection, datetime.now(UTC))
+
+
+def _done_objects(platform: Platform, span: range) -> dict[Hour, int]:
+    """The hours of a span that the ledger knows, each with the number of its objects that are done."""
+    c = log_objects.c
+    processed = c.status.in_((ObjectStatus.DONE, ObjectStatus.QUARANTINED)) & c.batch_id.is_not(None)
+    counts = (
+        sa.select(c.delivery_hour, sa.func.sum(sa.case((processed, 1), else_=0)))
+        .where(c.delivery_hour.between(span[0], span[-1]))
+        .group_by(c.delivery_hour)
+    )
+    with platform.database.read() as connection:
+        return {hour: int(count) for hour, count in connection.execute(counts)}
+
+
+def _split(hours: Sequence[Hour]) -> tuple[list[Hour], list[Hour]]:
+    """The hours that are partitions, and those that lie outside: Dagster must never hear of one."""
     from iota_dagster.defs.partitions import HOURLY
 
-    with platform.database.read() as connection:
-        hours = ledger.pending_hours(connection)
     known = [hour for hour in hours if HOURLY.has_partition_key(hour_key(hour))]
     return known, sorted(set(hours) - set(known))
 
@@ -104,6 +172,21 @@ def _outside(hours: Sequence[Hour]) -> list[str]:
     return [
         f"{len(hours)} delivery hours lie outside the partitions, the first is {hour_key(hours[0])}: their objects "
         "stay pending; set partitions_start (IOTA_PARTITIONS_START) to an earlier day"
+    ]
+
+
+def _waiting(platform: Platform, leave: Collection[Hour]) -> list[str]:
+    """What could not be read because of an outage, in words."""
+    c = log_objects.c
+    held = (c.status == ObjectStatus.PENDING) & (c.retry_at > datetime.now(UTC))
+    query = sa.select(c.delivery_hour, c.error, sa.func.count()).where(held).group_by(c.delivery_hour, c.error)
+    with platform.database.read() as connection:
+        found = [(error, count) for hour, error, count in connection.execute(query) if hour not in leave]
+    if not found:
+        return []
+    return [
+        f"{sum(count for _, count in found)} log objects wait for an outage to pass, the sensors or this command try "
+        f"again: {found[0][0]}"
     ]
 
 
@@ -119,18 +202,18 @@ def _spans(hours: Sequence[Hour]) -> Iterator[list[Hour]]:
         yield span
 
 
-def _run(hours: Sequence[Hour]) -> list[str]:
-    """One run of the job over consecutive hours; what went wrong, in words."""
+def _run(platform: Platform, hours: Sequence[Hour], *, again: bool = False) -> list[str]:
+    """One run of the job over consecutive hours, `again` with what is done there; what went wrong, in words."""
     import dagster as dg
 
     from iota_dagster.definitions import defs
     from iota_dagster.defs.steps import CLAIM_TAG
 
-    home = prepare_home(load_settings())
+    home = prepare_home(platform.settings)
     tags = {
         "dagster/asset_partition_range_start": hour_key(hours[0]),
         "dagster/asset_partition_range_end": hour_key(hours[-1]),
-        CLAIM_TAG: "1",
+        SCANNED_TAG if again else CLAIM_TAG: "1",
     }
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
     with dg.DagsterInstance.from_config(str(home)) as instance:
@@ -138,11 +221,19 @@ def _run(hours: Sequence[Hour]) -> list[str]:
             instance=instance, tags=tags, run_config=quiet, raise_on_error=False
         )
     if result.success:
-        return []
+        return _left_as_they_are(platform, result.run_id)
     failed = [event for event in result.all_events if event.is_step_failure]
     return [f"run {result.run_id}: {event.step_key} failed: {_cause(event)}" for event in failed] or [
         f"run {result.run_id} failed before its first step; Dagster's log of the run says why"
     ]
+
+
+def _left_as_they_are(platform: Platform, run_id: str) -> list[str]:
+    """The batches that a run could not do again, and why."""
+    c = run_batches.c
+    query = sa.select(c.batch_id, c.outcome).where(c.root_run == run_id, c.outcome.is_not(None)).order_by(c.batch_id)
+    with platform.database.read() as connection:
+        return [f"batch {batch} was left as it is: {why}" for batch, why in connection.execute(query)]
 
 
 def _cause(event: Any) -> str:
@@ -153,20 +244,29 @@ def _cause(event: Any) -> str:
 
 
 @contextmanager
-def _watched(platform: Platform, progress: Progress) -> Iterator[None]:
-    """Tell the progress, from the ledger, twice a second."""
-    with platform.database.read() as connection:
-        waiting = _unfinished(connection)
+def _watched(platform: Platform, progress: Progress | None, again: int = 0) -> Iterator[Callable[[int], None]]:
+    """Tell the progress twice a second: what is new by the ledger, `again` done objects as the block counts them."""
+    finished_again = 0
+
+    def advance(count: int) -> None:
+        nonlocal finished_again
+        finished_again += count
+
+    if progress is None:
+        yield advance
+        return
+    waiting = _unfinished(platform)
+    total = waiting + again
 
     def look() -> None:
-        with platform.database.read() as connection:
-            progress(max(waiting - _unfinished(connection), 0), waiting)
+        progress(max(waiting - _unfinished(platform), 0) + finished_again, total)
 
     with repeating(0.5, look, "progress"):
-        yield
-    progress(waiting, waiting)
+        yield advance
+    progress(total, total)
 
 
-def _unfinished(connection: sa.Connection) -> int:
+def _unfinished(platform: Platform) -> int:
     waiting = log_objects.c.status.in_((ObjectStatus.PENDING, ObjectStatus.CLAIMED))
-    return connection.execute(sa.select(sa.func.count()).select_from(log_objects).where(waiting)).scalar_one()
+    with platform.database.read() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(log_objects).where(waiting)).scalar_one()

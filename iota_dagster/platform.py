@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.fetching import Spool
+from iota_dagster.core.intake import Intake, origins
 from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.light_arrow import spare_pandas
 from iota_dagster.core.local_objects import SCHEME
@@ -25,6 +26,7 @@ from iota_dagster.core.model import Alert, LogObject
 from iota_dagster.core.objects import Objects
 from iota_dagster.core.prepare import Preparer
 from iota_dagster.core.rebuild import IdRebuilder
+from iota_dagster.core.register import Origin
 from iota_dagster.core.road import Alerting, Road
 from iota_dagster.core.seen import BloomOptions, SeenEvents
 from iota_dagster.core.storage import Storage, open_storage
@@ -37,6 +39,8 @@ from iota_dagster.settings import Integration, JsonLines, Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from iota_dagster.core.aws.queue import SqsQueue
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -48,6 +52,8 @@ class Platform:
     state: Storage
     work: WorkArea
     objects: Objects
+    intake: Intake
+    queue: SqsQueue | None
     seen: SeenEvents
     road: Road
     housekeeping: Housekeeping
@@ -61,11 +67,12 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     spare_pandas()
     database = Database(settings.store_url)
     database.migrate()
-    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url))
+    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
     accounts = _Accounts(settings, clients)
-    objects = Objects(_Readable(settings.integrations), accounts, settings.limits.compressed_bytes)
+    origin_of = origins([(item.location, item.prefix, _origin(item)) for item in settings.integrations])
+    objects = Objects(_Readable(origin_of), accounts, settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
     pool = _shared_pool(settings.process_workers or _default_workers())
@@ -88,7 +95,19 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     )
     keep = Keep(timedelta(days=settings.work_files_days), timedelta(days=settings.id_files_days))
     housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep)
-    return Platform(settings, database, lake, state, work, objects, seen, road, housekeeping)
+    return Platform(
+        settings=settings,
+        database=database,
+        lake=lake,
+        state=state,
+        work=work,
+        objects=objects,
+        intake=Intake(database, objects, origin_of),
+        queue=_queue(settings, clients),
+        seen=seen,
+        road=road,
+        housekeeping=housekeeping,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -123,6 +142,18 @@ def _destination(item: JsonLines) -> Destination:
     return JsonLinesFile(item.name, item.path)
 
 
+def _origin(item: Integration) -> Origin:
+    return Origin(item.name, item.account, item.region)
+
+
+def _queue(settings: Settings, clients: ClientFactory) -> SqsQueue | None:
+    if settings.queue_url is None:
+        return None
+    from iota_dagster.core.aws.queue import SqsQueue
+
+    return SqsQueue(clients.sqs(), settings.queue_url)
+
+
 @dataclass(frozen=True, slots=True)
 class _Readable:
     """Which integration may read an object: the longest matching prefix of its bucket.
@@ -130,12 +161,12 @@ class _Readable:
     A local folder is readable when it is in the ledger: only somebody on this host can have put it there.
     """
 
-    integrations: Sequence[Integration]
+    origin_of: Callable[[str, str], Origin | None]
 
     def __call__(self, bucket: str, key: str) -> str | None:
-        found = [item for item in self.integrations if item.location == bucket and key.startswith(item.prefix)]
-        if found:
-            return max(found, key=lambda item: len(item.prefix)).name
+        origin = self.origin_of(bucket, key)
+        if origin is not None:
+            return origin.integration
         return "local" if bucket.startswith(SCHEME) else None
 
 

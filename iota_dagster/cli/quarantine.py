@@ -66,17 +66,24 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     platform = open_platform(settings)
     with platform.database.begin() as connection:
         asked = quarantine.retry(connection, item_ids=items, reason=reason)
+        bodies = quarantine.messages(connection, item_ids=items, reason=reason)
+    platform.intake.read_again(bodies)
     summary = ingest_pending(platform)
     with platform.database.read() as connection:
         left = {row["reason"]: row["items"] for row in quarantine.counts(connection)}
         blocked = quarantine.blocked(connection, asked.batches)
-    figures = {"retried": asked.items, "batches": len(asked.batches), "events": summary.events, "left": left}
+    figures = {
+        "retried": asked.items + len(bodies),
+        "batches": len(asked.batches),
+        "events": summary.events,
+        "left": left,
+    }
     if as_json:
         click.echo(json.dumps(figures))
     else:
         remaining = ", ".join(f"{name}: {count}" for name, count in left.items()) or "nothing"
         click.echo(
-            f"{asked.items} objects asked for again, {summary.events} events added; in quarantine now: {remaining}"
+            f"{asked.items + len(bodies)} items asked for again, {summary.events} events added; in quarantine now: {remaining}"
         )
     tell_problems([*summary.problems, *(f"left as it is, {why}" for why in blocked)])
 
@@ -91,7 +98,8 @@ def _store() -> Database:
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in row.items() if name != "sample"}
-    return plain | {"delivery_hour": hour_key(row["delivery_hour"])} if "delivery_hour" in row else plain
+    hour = row.get("delivery_hour")
+    return plain if hour is None else plain | {"delivery_hour": hour_key(hour)}
 
 
 def _show(rows: list[Mapping[str, Any]]) -> None:
@@ -101,7 +109,7 @@ def _show(rows: list[Mapping[str, Any]]) -> None:
     if not rows:
         click.echo("the quarantine is empty")
         return
-    shown = [name for name in rows[0] if name not in ("sample", "batch_id", "object_id", "delivery_hour")]
+    shown = [name for name in rows[0] if name not in ("sample", "message", "batch_id", "object_id", "delivery_hour")]
     table = Table(*shown)
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))

@@ -7,7 +7,8 @@ raises: what cannot be used is told in `problems`, beside whatever can.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
@@ -133,7 +134,7 @@ def _s3_object(record: object) -> ObjectRef:
         key = unquote_plus(_text(thing, "key"), errors="strict")
     except UnicodeDecodeError:
         raise ValueError(f"the key {_text(thing, 'key')!r} is not percent-encoded UTF-8") from None
-    return _object(bucket, key, thing, "eTag", "versionId")
+    return replace(_object(bucket, key, thing, "eTag", "versionId"), last_modified=_moment(record, "eventTime"))
 
 
 def _eventbridge(content: dict[str, Any], text: bytes) -> Message:
@@ -146,6 +147,7 @@ def _eventbridge(content: dict[str, Any], text: bytes) -> Message:
         thing = _field(content["detail"], "object")
         bucket = _text(_field(content["detail"], "bucket"), "name")
         found = _object(bucket, _text(thing, "key"), thing, "etag", "version-id")
+        found = replace(found, last_modified=_moment(content, "time"))
     except ValueError as error:
         return _unreadable(f"detail: {error}")
     return Message(MessageKind.EVENTBRIDGE_OBJECT, (found,))
@@ -190,6 +192,16 @@ def _object(bucket: str, key: str, thing: object = None, etag: str = "", version
         size=size if type(size) is int and size >= 0 else None,
         version_id=version_id or None if isinstance(version_id, str) else None,
     )
+
+
+def _moment(thing: object, name: str) -> datetime | None:
+    """When the object was created, as the message says; None when it does not."""
+    value = thing.get(name) if isinstance(thing, dict) else None
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment and moment.tzinfo else None
 
 
 def _field(thing: object, name: str) -> object:

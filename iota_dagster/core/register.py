@@ -1,4 +1,4 @@
-"""Entering log objects into the ledger: what a key or a listing says, made a row."""
+"""Entering log objects into the ledger: what a key, a message or a listing says, made a row."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
+
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.object_key import parse_object_key
+from iota_dagster.core.model import ObjectRef, ObjectStatus
+from iota_dagster.core.object_key import KeyKind, parse_object_key
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.database import Database, chunked
 
@@ -21,6 +23,15 @@ class Registered:
     new: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The integration that objects belong to; account and region are for keys that name none."""
+
+    integration: str
+    account: str | None = None
+    region: str | None = None
+
+
 def register_objects(
     database: Database,
     refs: Iterable[ObjectRef],
@@ -28,28 +39,46 @@ def register_objects(
     account: str | None = None,
     region: str | None = None,
 ) -> Registered:
-    """Register listed objects as pending; what the ledger has already stays as it is.
-
-    The delivery hour is the key's, else the hour of the last modification. Folder markers are left out.
-    """
+    """Register listed objects as pending; what the ledger has already stays as it is. Folder markers are left out."""
+    origin = Origin(integration, account, region)
     listed = new = 0
     for part in chunked(refs, 500):
         with database.begin() as connection:
             for ref in part:
-                facts = parse_object_key(ref.key)
-                if facts.kind == "skip":
-                    continue
-                now = datetime.now(UTC)
-                hour = facts.delivery_hour
-                listed += 1
-                new += ledger.register(
-                    connection,
-                    ref,
-                    integration=integration,
-                    delivery_hour=hour if hour is not None else hour_of(ref.last_modified or now),
-                    kind="digest" if facts.kind == "digest" else "log",
-                    account=facts.account or account,
-                    region=facts.region or region,
-                    now=now,
-                )
+                if is_log(ref):
+                    listed += 1
+                    new += register_object(connection, ref, origin, datetime.now(UTC))
     return Registered(listed, new)
+
+
+def is_log(ref: ObjectRef) -> bool:
+    """Whether an object may hold logs: a folder marker and a service's test file do not."""
+    return parse_object_key(ref.key).kind is not KeyKind.SKIP
+
+
+def register_object(
+    connection: sa.Connection,
+    ref: ObjectRef,
+    origin: Origin,
+    now: datetime,
+    status: ObjectStatus = ObjectStatus.PENDING,
+    error: str | None = None,
+) -> bool:
+    """Register one object; whether that gives somebody something to do.
+
+    The delivery hour is the key's, else the hour of the last modification.
+    """
+    facts = parse_object_key(ref.key)
+    hour = facts.delivery_hour
+    return ledger.register(
+        connection,
+        ref,
+        integration=origin.integration,
+        delivery_hour=hour if hour is not None else hour_of(ref.last_modified or now),
+        kind="digest" if facts.kind is KeyKind.DIGEST else "log",
+        account=facts.account or origin.account,
+        region=facts.region or origin.region,
+        now=now,
+        status=status,
+        error=error,
+    )

@@ -18,6 +18,8 @@ from iota_dagster.defs.partitions import BACKFILL, HOURLY
 
 CLAIM_TAG = "iota/claim"
 """On runs that only add what is new; a run without it (UI, backfill) does its hours again as well."""
+BACKLOG_TAG = "iota/backlog"
+"""On runs of hours long past: they leave room for what arrives now."""
 
 OWNERS = ["team:detection"]
 _Item = TypeVar("_Item")

@@ -47,7 +47,7 @@ def runs_until_done(world: World, platform: Platform, zygote: Zygote) -> int:
     deaths = 0
     for number in range(3 * MOST_DEATHS):
         with platform.database.read() as connection:
-            if not ledger.pending_hours(connection):
+            if not ledger.pending_hours(connection, datetime.now(UTC)):
                 return deaths
         status = zygote.run(run_poisoned, world, f"run-{number}", TEN)
         assert status in (0, -signal.SIGKILL)

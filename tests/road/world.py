@@ -189,4 +189,4 @@ def run_once(road: Road, root: str, hours: Sequence[Hour], *, again: bool = Fals
 
 def _pending(platform: Platform) -> list[Hour]:
     with platform.database.read() as connection:
-        return ledger.pending_hours(connection)
+        return ledger.pending_hours(connection, datetime.now(UTC))

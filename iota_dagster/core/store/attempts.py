@@ -91,6 +91,12 @@ def _quarantine_whole(connection: sa.Connection, item: LogObject, reason: str, d
     )
 
 
+def is_open(connection: sa.Connection, batch_id: str) -> bool:
+    """Whether a batch is still open, and stays so until this transaction ends."""
+    row = connection.execute(sa.select(batches.c.status).where(batches.c.id == batch_id).with_for_update())
+    return bool(row.scalar_one() == BatchStatus.OPEN)
+
+
 def release(
     connection: sa.Connection, item: LogObject, status: ObjectStatus, error: ObjectError, now: datetime
 ) -> None:

@@ -94,7 +94,13 @@ def _finish(connection: sa.Connection, batch_id: str, now: datetime) -> None:
     connection.execute(
         sa.update(log_objects)
         .where(log_objects.c.batch_id == batch_id, log_objects.c.status == ObjectStatus.CLAIMED)
-        .values(status=ObjectStatus.DONE, done_at=sa.func.coalesce(log_objects.c.done_at, now), error=None)
+        .values(
+            status=ObjectStatus.DONE,
+            done_at=sa.func.coalesce(log_objects.c.done_at, now),
+            error=None,
+            outages=0,
+            retry_at=None,
+        )
     )
 
 

@@ -88,7 +88,7 @@ def claim(
     for row in _to_do_again(connection, hour, again):
         _own(connection, row["id"], run, now)
         _assign(connection, run, row["id"], "redo", row["revision"])
-    for members in _cut(_pending(connection, hour), limits):
+    for members in _cut(_pending(connection, hour, now), limits):
         open_batch(connection, hour, run, members, now)
 
 
@@ -132,11 +132,10 @@ def _assign(connection: sa.Connection, run: RunIdentity, batch_id: str, mode: st
     )
 
 
-def _pending(connection: sa.Connection, hour: Hour) -> list[LogObject]:
-    c = log_objects.c
+def _pending(connection: sa.Connection, hour: Hour, now: datetime) -> list[LogObject]:
     rows = connection.execute(
         sa.select(log_objects)
-        .where(c.delivery_hour == hour, c.status == ObjectStatus.PENDING)
+        .where(log_objects.c.delivery_hour == hour, ledger.is_due(now))
         .with_for_update(skip_locked=True)
     ).mappings()
     return sorted(map(ledger.as_log_object, rows), key=ledger.in_order)

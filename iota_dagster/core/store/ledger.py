@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,7 +54,7 @@ def register(
     revived = connection.execute(
         sa.update(log_objects)
         .where(c.bucket == ref.bucket, c.key == ref.key, c.etag == values["etag"], unread)
-        .values(status=status, error=error, integration=integration)
+        .values(status=status, error=error, integration=integration, retry_at=None, outages=0)
     )
     return revived.rowcount == 1 and status is ObjectStatus.PENDING
 
@@ -90,8 +90,14 @@ def in_order(item: LogObject) -> tuple[str, str, str]:
     return item.bucket, item.key, item.etag
 
 
-def pending_hours(connection: sa.Connection, last_hour: Hour | None = None) -> list[Hour]:
-    """The delivery hours with something to do: pending objects, unpublished batches, batches to do again."""
+def is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """Which log objects a batch may claim: pending, and not waiting for an outage to pass."""
+    c = log_objects.c
+    return (c.status == ObjectStatus.PENDING) & (c.retry_at.is_(None) | (c.retry_at <= now))
+
+
+def pending_hours(connection: sa.Connection, now: datetime) -> list[Hour]:
+    """The delivery hours with something to do: objects that are due, unpublished batches, batches to do again."""
     unfinished = sa.or_(
         batches.c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)),
         sa.and_(
@@ -101,13 +107,10 @@ def pending_hours(connection: sa.Connection, last_hour: Hour | None = None) -> l
         ),
     )
     hours = sa.union(
-        sa.select(log_objects.c.delivery_hour).where(log_objects.c.status == ObjectStatus.PENDING),
+        sa.select(log_objects.c.delivery_hour).where(is_due(now)),
         sa.select(batches.c.delivery_hour).where(unfinished),
     ).subquery()
-    query = sa.select(hours.c.delivery_hour).order_by(hours.c.delivery_hour)
-    if last_hour is not None:
-        query = query.where(hours.c.delivery_hour <= last_hour)
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(sa.select(hours.c.delivery_hour).order_by(hours.c.delivery_hour)).scalars())
 
 
 def set_status(
@@ -118,6 +121,22 @@ def set_status(
         connection.execute(
             sa.update(log_objects).where(log_objects.c.id.in_(ids)).values(status=status, error=error, batch_id=None)
         )
+
+
+OUTAGE_WAITS = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600))
+"""How long an object waits after its first, second … outage in a row."""
+
+
+def wait_out(connection: sa.Connection, item: LogObject, why: str, now: datetime) -> None:
+    """Let an object leave its batch until an outage may have passed: pending again, but not at once."""
+    c = log_objects.c
+    outages = int(connection.execute(sa.select(c.outages).where(c.id == item.id)).scalar_one())
+    wait = OUTAGE_WAITS[min(outages, len(OUTAGE_WAITS) - 1)]
+    connection.execute(
+        sa.update(log_objects)
+        .where(c.id == item.id)
+        .values(status=ObjectStatus.PENDING, error=why, batch_id=None, outages=c.outages + 1, retry_at=now + wait)
+    )
 
 
 def status_counts(connection: sa.Connection) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from iota_dagster.core.errors import IotaError
 from iota_dagster.core.model import BatchStatus, ObjectStatus
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import ledger
+from iota_dagster.core.store import messages as message_store
 from iota_dagster.core.store.database import chunked
 from iota_dagster.core.store.schema import batches, log_objects, quarantine
 
@@ -61,7 +62,7 @@ def item(connection: sa.Connection, item_id: int) -> Mapping[str, Any]:
 def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None) -> Retry:
     """Let the objects of some items be processed again: the batch they belong to is done again, whole.
 
-    An object that belongs to no batch any more (it was given up) is pending again.
+    An object that belongs to no batch any more (it was given up) is pending again. Messages are not touched, see `messages`.
     """
     object_ids = _objects(connection, item_ids, reason)
     again: set[str] = set()
@@ -84,23 +85,32 @@ def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: st
     return Retry(len(object_ids), tuple(sorted(again)), len(loose))
 
 
+def messages(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None) -> list[str]:
+    """The bodies of queue messages among some items, for `Intake.read_again`."""
+    c = quarantine.c
+    query = sa.select(c.sample).where(_asked_for(item_ids, reason), c.message.is_not(None)).order_by(c.id)
+    return [message_store.body_of(data) for data in connection.execute(query).scalars()]
+
+
 def blocked(connection: sa.Connection, batch_ids: Sequence[str]) -> list[str]:
     """Why batches that were to be done again were left as they are."""
     query = sa.select(batches.c.redo_blocked).where(batches.c.id.in_(batch_ids), batches.c.redo_blocked.is_not(None))
     return list(connection.execute(query.order_by(batches.c.id)).scalars())
 
 
+def _asked_for(item_ids: Sequence[int], reason: str | None) -> sa.ColumnElement[bool]:
+    asked = quarantine.c.id.in_(item_ids) if item_ids else sa.true()
+    return asked if reason is None else asked & (quarantine.c.reason == reason)
+
+
 def _objects(connection: sa.Connection, item_ids: Sequence[int], reason: str | None) -> list[int]:
-    query = sa.select(quarantine.c.object_id).distinct().order_by(quarantine.c.object_id)
-    if item_ids:
-        query = query.where(quarantine.c.id.in_(item_ids))
-    if reason is not None:
-        query = query.where(quarantine.c.reason == reason)
-    return list(connection.execute(query).scalars())
+    c = quarantine.c
+    query = sa.select(c.object_id).distinct().where(_asked_for(item_ids, reason), c.object_id.is_not(None))
+    return list(connection.execute(query.order_by(c.object_id)).scalars())
 
 
 def _with_object() -> sa.Select[Any]:
     o = log_objects.c
-    return sa.select(quarantine, o.bucket, o.key, o.integration, o.delivery_hour).join(
+    return sa.select(quarantine, o.bucket, o.key, o.integration, o.delivery_hour).outerjoin(
         log_objects, log_objects.c.id == quarantine.c.object_id
     )

@@ -285,7 +285,8 @@ quarantine = sa.Table(
     "quarantine",
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),
-    sa.Column("object_id", Id, sa.ForeignKey("log_objects.id"), nullable=False),
+    sa.Column("object_id", Id, sa.ForeignKey("log_objects.id")),  # none: a queue message that cannot be read
+    sa.Column("message", sa.Text, unique=True),  # such a message's SHA-256: a redelivery is the same
     sa.Column("batch_id", sa.Text),
     sa.Column("ordinal", sa.BigInteger),
     sa.Column("byte_offset", sa.BigInteger),
@@ -299,21 +300,11 @@ quarantine = sa.Table(
     sa.Index(None, "reason"),
 )
 
-quarantined_messages = sa.Table(
-    "quarantined_messages",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),  # the body's SHA-256: a redelivery is the same
-    sa.Column("queue", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-)
-
 message_counts = sa.Table(
     "message_counts",
     metadata,
     sa.Column("kind", sa.Text, primary_key=True),
-    sa.Column("outcome", sa.Text, primary_key=True),  # registered, noise, quarantined, waiting
+    sa.Column("outcome", sa.Text, primary_key=True),  # see `intake.Outcome`
     _count("messages"),
 )
 

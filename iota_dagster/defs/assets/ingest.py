@@ -32,11 +32,15 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     failures = [(item, error) for batch in fetched for item, error in batch.failed]
     for item, error in failures:
         context.log.warning(f"{item.bucket}/{item.key}: {error.reason}: {error.detail}")
+    waiting = [(item, outage) for batch in fetched for item, outage in batch.waiting]
+    for outage in sorted({str(outage) for _, outage in waiting}):
+        context.log.warning(f"objects wait until this has passed: {outage}")
     metadata = {
         "batches": len(fetched),
         "batch_objects": sum(len(item.spooled) for item in fetched),
         "batch_bytes": sum(path.stat().st_size for item in fetched for path in item.spooled.values()),
         "batch_unreadable": len(failures),
+        "batch_waiting": len(waiting),
     }
     return dg.Output(HourBatches(run.root, hours), metadata=metadata, data_version=dg.DataVersion(parser_version()))
 

@@ -225,15 +225,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "outcome", name=op.f("pk_message_counts")),
     )
     op.create_table(
-        "quarantined_messages",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantined_messages")),
-    )
-    op.create_table(
         "retired_files",
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
@@ -252,7 +243,8 @@ def upgrade() -> None:
     op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
         sa.Column("batch_id", sa.Text(), nullable=True),
         sa.Column("ordinal", sa.BigInteger(), nullable=True),
         sa.Column("byte_offset", sa.BigInteger(), nullable=True),
@@ -266,6 +258,7 @@ def upgrade() -> None:
             ["log_objects.id"],
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
+        sa.UniqueConstraint("message", name=op.f("uq_quarantine_message")),
     )
     op.create_index(op.f("ix_quarantine_batch_id"), "quarantine", ["batch_id"], unique=False)
     op.create_index(op.f("ix_quarantine_object_id"), "quarantine", ["object_id"], unique=False)

@@ -1,0 +1,220 @@
+"""Queue messages → the ledger: what they name is registered, and only then may they be deleted.
+
+A message is deleted when all that it says is durable: its objects are rows of the ledger, or its body is in quarantine.
+One that cannot be settled now (its object has to be looked up and the role does not answer) stays in the queue and
+comes again after the visibility timeout.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from iota_dagster.core.aws.queue import AT_ONCE, Received, SqsQueue
+from iota_dagster.core.errors import ObjectError, ObjectMissing, Outage
+from iota_dagster.core.model import ObjectRef, ObjectStatus
+from iota_dagster.core.notification import Message, MessageKind, read_message
+from iota_dagster.core.objects import ObjectReader
+from iota_dagster.core.register import Origin, is_log, register_object
+from iota_dagster.core.store import messages as message_store
+from iota_dagster.core.store.database import Database
+
+RECEIVERS = 8
+"""Threads that receive at once while a queue is full."""
+DRAIN_SECONDS = 3
+"""How long messages are taken in before what they named is acted on."""
+LOOKUPS = 8
+"""Threads that look up objects whose message names no etag."""
+UNKNOWN = Origin("unknown")
+"""Of objects that no integration reads."""
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    REGISTERED = "registered"  # its objects are in the ledger
+    NOISE = "noise"  # it says nothing that we need
+    QUARANTINED = "quarantined"  # it cannot be read, in part at least: kept whole
+    WAITING = "waiting"  # it carries events itself: left in the queue
+    HELD = "held"  # an object could not be looked up now: left in the queue
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a round brought: messages by kind and outcome, objects named, and those the ledger did not have."""
+
+    messages: Counter[tuple[MessageKind, Outcome]] = field(default_factory=Counter)
+    objects: int = 0
+    new: int = 0
+    outages: list[str] = field(default_factory=list)
+
+    @property
+    def received(self) -> int:
+        """All messages."""
+        return self.messages.total()
+
+    def by_outcome(self) -> dict[str, int]:
+        """Messages by outcome."""
+        found: Counter[str] = Counter()
+        for (_, outcome), number in self.messages.items():
+            found[outcome.value] += number
+        return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An object as it is to be registered."""
+
+    ref: ObjectRef
+    origin: Origin
+    status: ObjectStatus = ObjectStatus.PENDING
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A message, what it says, and what is to be done about it."""
+
+    received: Received
+    message: Message
+    outcome: Outcome
+    entries: tuple[_Entry, ...] = ()
+    outage: str | None = None
+
+    @property
+    def deletable(self) -> bool:
+        return self.outcome not in (Outcome.WAITING, Outcome.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes messages in. `origin_of(bucket, key)` names the integration that reads an object; None without one."""
+
+    database: Database
+    objects: ObjectReader
+    origin_of: Callable[[str, str], Origin | None]
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def drain(self, queue: SqsQueue, wait_seconds: int, most: int) -> Taken:
+        """Wait for a first message, then take what there is for a few seconds, about `most` messages.
+
+        Each round is stored and deleted before the next one is received, so that a process that dies holds few back.
+        """
+        taken = Taken()
+        received = queue.receive(wait_seconds)
+        end = time.monotonic() + DRAIN_SECONDS
+        while received:
+            self._take(queue, received, taken)
+            if taken.received >= most or taken.outages or time.monotonic() > end:
+                break
+            received = _receive_many(queue, RECEIVERS if len(received) >= AT_ONCE else 1)
+        return taken
+
+    def _take(self, queue: SqsQueue, received: Sequence[Received], taken: Taken) -> None:
+        settled = self._settle(received)
+        with self.database.begin() as connection:
+            taken.new += self._store(connection, settled)
+        queue.delete([item.received for item in settled if item.deletable])
+        for item in settled:
+            taken.messages[item.message.kind, item.outcome] += 1
+            taken.objects += len(item.entries)
+            if item.outage is not None:
+                taken.outages.append(item.outage)
+
+    def read_again(self, bodies: Sequence[str]) -> int:
+        """Read messages of the quarantine once more; those that can be read now leave it. How many did."""
+        settled = self._settle([Received("", "", body) for body in bodies])
+        read = [item for item in settled if item.outcome in (Outcome.REGISTERED, Outcome.NOISE)]
+        with self.database.begin() as connection:
+            self._store(connection, read)
+            for item in read:
+                message_store.forget(connection, item.received.body)
+        return len(read)
+
+    def _settle(self, received: Sequence[Received]) -> list[_Settled]:
+        read = [(item, read_message(item.body)) for item in received]
+        nameless = {ref for _, message in read for ref in message.objects if ref.etag is None and is_log(ref)}
+        found = self._look_up(sorted(nameless, key=lambda ref: (ref.bucket, ref.key)))
+        return [self._judge(item, message, found) for item, message in read]
+
+    def _judge(self, item: Received, message: Message, found: Mapping[ObjectRef, _Entry | Outage]) -> _Settled:
+        if message.kind is MessageKind.EVENTBRIDGE_EVENT:
+            return _Settled(item, message, Outcome.WAITING)
+        entries: list[_Entry] = []
+        for ref in filter(is_log, message.objects):
+            entry = found[ref] if ref in found else self._entry(ref)
+            if isinstance(entry, Outage):
+                return _Settled(item, message, Outcome.HELD, outage=str(entry))
+            entries.append(entry)
+        outcome = Outcome.REGISTERED if entries else Outcome.NOISE
+        return _Settled(item, message, Outcome.QUARANTINED if message.problems else outcome, tuple(entries))
+
+    def _entry(self, ref: ObjectRef) -> _Entry:
+        origin = self.origin_of(ref.bucket, ref.key)
+        if origin is None:
+            why = "no integration is configured for this bucket and prefix"
+            return _Entry(ref, UNKNOWN, ObjectStatus.REFUSED, why)
+        return _Entry(ref, origin)
+
+    def _look_up(self, refs: Sequence[ObjectRef]) -> dict[ObjectRef, _Entry | Outage]:
+        """The entries of objects whose message names no etag: CloudTrail's own notices."""
+        if not refs:
+            return {}
+        with ThreadPoolExecutor(min(LOOKUPS, len(refs))) as pool:
+            return dict(zip(refs, pool.map(self._look_up_one, refs), strict=True))
+
+    def _look_up_one(self, ref: ObjectRef) -> _Entry | Outage:
+        entry = self._entry(ref)
+        if entry.status is not ObjectStatus.PENDING:
+            return entry
+        try:
+            return replace(entry, ref=self.objects.head(ref.bucket, ref.key))
+        except ObjectMissing as error:
+            return replace(entry, status=ObjectStatus.MISSING, error=str(error))
+        except ObjectError as error:
+            return replace(entry, status=ObjectStatus.REFUSED, error=str(error))
+        except Outage as outage:
+            return outage
+
+    def _store(self, connection: sa.Connection, settled: Sequence[_Settled]) -> int:
+        """Make durable what the messages say; how many objects that gives somebody to do."""
+        now, new = self.clock(), 0
+        for item in settled:
+            for entry in item.entries:
+                new += register_object(connection, entry.ref, entry.origin, now, entry.status, entry.error)
+            if item.outcome is Outcome.QUARANTINED:
+                message_store.keep(connection, item.received.body, "; ".join(item.message.problems), now)
+        counted = Counter((item.message.kind.value, item.outcome.value) for item in settled)
+        message_store.count(connection, counted)
+        return new
+
+
+def _receive_many(queue: SqsQueue, calls: int) -> list[Received]:
+    if calls == 1:
+        return queue.receive()
+    with ThreadPoolExecutor(calls) as pool:
+        return [item for part in pool.map(lambda _: queue.receive(), range(calls)) for item in part]
+
+
+def origins(rules: Sequence[tuple[str, str, Origin]]) -> Callable[[str, str], Origin | None]:
+    """The origin of an object by (bucket, prefix, origin) rules: the longest prefix of its bucket wins."""
+    by_bucket: dict[str, list[tuple[str, Origin]]] = {}
+    for bucket, prefix, origin in sorted(rules, key=lambda rule: -len(rule[1])):
+        by_bucket.setdefault(bucket, []).append((prefix, origin))
+
+    def of(bucket: str, key: str) -> Origin | None:
+        found = _matching(by_bucket.get(bucket, ()), key)
+        return next(found, None)
+
+    return of
+
+
+def _matching(rules: Sequence[tuple[str, Origin]], key: str) -> Iterator[Origin]:
+    return (origin for prefix, origin in rules if key.startswith(prefix))
