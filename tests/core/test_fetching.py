@@ -1,0 +1,130 @@
+"""Fetching a batch's objects: an outage of one role keeps nobody else from being read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import ObjectMissing, Outage
+from iota_dagster.core.fetching import Spool
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.model import BatchStatus, LogObject, ObjectRef
+from iota_dagster.core.register import Origin, register_object
+from iota_dagster.core.store import claims
+from iota_dagster.core.store.batches import RunIdentity
+from iota_dagster.core.store.claims import Assignment, ClaimLimits
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import batches, log_objects
+
+NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+TEN = hour_of(NOW)
+RUN = RunIdentity("root", "owner")
+
+
+class Buckets:
+    """Objects by integration: those of `dark` ones fail by an outage, those named `gone…` are missing."""
+
+    def __init__(self, *dark: str) -> None:
+        self.dark = set(dark)
+        self.calls: list[str] = []
+
+    def fetch(self, object: LogObject, target: Path) -> None:
+        self.calls.append(object.integration)
+        if object.integration in self.dark:
+            raise Outage(f"the role of {object.integration} cannot be assumed")
+        if "gone" in object.key:
+            raise ObjectMissing(object.bucket, object.key, "it is not in its bucket")
+        target.write_bytes(b"{}")
+
+    def head(self, bucket: str, key: str) -> ObjectRef:
+        raise NotImplementedError
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectRef]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Database]:
+    database = Database(store_url)
+    database.migrate()
+    yield database
+    database.dispose()
+
+
+def claimed(store: Database, *names: tuple[str, str]) -> Assignment:
+    """A batch of objects, by (integration, key)."""
+    with store.begin() as connection:
+        for integration, key in names:
+            ref = ObjectRef(f"bucket-{integration}", key, key, 2, last_modified=NOW)
+            register_object(connection, ref, Origin(integration), NOW)
+        limits = ClaimLimits(2000, 1 << 30)
+        claims.claim(connection, TEN, RUN, limits=limits, now=NOW, is_alive=lambda *_: True)
+    with store.read() as connection:
+        (assignment,) = claims.assignments(connection, RUN.root, [TEN])
+    return assignment
+
+
+def spool(store: Database, buckets: Buckets, scratch: Path) -> Spool:
+    return Spool(store, buckets, scratch, 1, lambda: NOW)
+
+
+def statuses(store: Database) -> dict[str, tuple[str, bool]]:
+    """By key: the status, and whether it waits for a moment to come."""
+    c = log_objects.c
+    with store.read() as connection:
+        return {
+            row.key: (row.status, row.retry_at is not None)
+            for row in connection.execute(sa.select(c.key, c.status, c.retry_at))
+        }
+
+
+def test_objects_of_a_role_that_does_not_answer_wait_and_the_others_go_on(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("dark", "a"), ("dark", "b"), ("light", "c"))
+    fetched = spool(store, Buckets("dark"), tmp_path).fetch(assignment)
+    assert [item.key for item in fetched.batch.objects] == ["c"]
+    assert len(fetched.spooled) == 1
+    assert statuses(store) == {"a": ("pending", True), "b": ("pending", True), "c": ("claimed", False)}
+    with store.read() as connection:
+        assert connection.execute(sa.select(batches.c.attempts)).scalar_one() == 0
+
+
+def test_a_role_that_does_not_answer_is_not_asked_for_each_of_a_thousand_objects(
+    store: Database, tmp_path: Path
+) -> None:
+    names = [("dark", f"a{number:03}") for number in range(50)] + [("light", f"b{number:03}") for number in range(50)]
+    buckets = Buckets("dark")
+    spool(store, buckets, tmp_path).fetch(claimed(store, *names))
+    assert buckets.calls.count("dark") == 3
+    assert buckets.calls.count("light") == 50
+
+
+def test_a_missing_object_is_no_outage_and_does_not_wait(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("light", "gone"), ("light", "there"))
+    fetched = spool(store, Buckets(), tmp_path).fetch(assignment)
+    assert [item.key for item, _ in fetched.failed] == ["gone"]
+    assert statuses(store) == {"gone": ("missing", False), "there": ("claimed", False)}
+
+
+def test_a_batch_that_is_done_again_is_kept_whole_by_an_outage(store: Database, tmp_path: Path) -> None:
+    claimed(store, ("dark", "a"), ("light", "b"))
+    with store.begin() as connection:
+        connection.execute(sa.update(batches).values(status=BatchStatus.DONE))
+    with store.read() as connection:
+        (assignment,) = claims.assignments(connection, RUN.root, [TEN])
+    with pytest.raises(Outage, match="dark"):
+        spool(store, Buckets("dark"), tmp_path).fetch(assignment)
+    assert set(statuses(store)) == {"a", "b"}
+    assert not any(waits for _, waits in statuses(store).values())
+
+
+def test_what_a_twin_has_committed_is_not_taken_out_of_its_batch(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("dark", "a"), ("light", "b"))
+    with store.begin() as connection:
+        connection.execute(sa.update(batches).values(status=BatchStatus.COMMITTED))
+    fetched = spool(store, Buckets("dark"), tmp_path).fetch(assignment)
+    assert fetched.batch.status is BatchStatus.COMMITTED
+    assert statuses(store) == {"a": ("claimed", False), "b": ("claimed", False)}

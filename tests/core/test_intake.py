@@ -1,0 +1,298 @@
+"""Queue messages into the ledger: stored before deleted, each ended as it must, over a real queue."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iota_dagster.core.aws.queue import SqsQueue
+from iota_dagster.core.errors import ObjectMissing, Outage
+from iota_dagster.core.intake import Intake, Outcome, Taken, origins
+from iota_dagster.core.model import LogObject, ObjectRef, ObjectStatus
+from iota_dagster.core.notification import MessageKind
+from iota_dagster.core.register import Origin
+from iota_dagster.core.store import messages, quarantine
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import log_objects
+from tests.aws import Aws
+
+KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/22/111122223333_CloudTrail_us-east-1_20261122T1005Z_a1.json.gz"
+OTHER = KEY.replace("_a1", "_b2")
+
+
+class FakeObjects:
+    """Looks objects up: what it knows, what is missing, and a role that does not answer."""
+
+    def __init__(self, etags: Mapping[str, str], fails: bool = False) -> None:
+        self.etags, self.fails = etags, fails
+
+    def head(self, bucket: str, key: str) -> ObjectRef:
+        if self.fails:
+            raise Outage("the role cannot be assumed")
+        if key not in self.etags:
+            raise ObjectMissing(bucket, key, "it is not in its bucket")
+        return ObjectRef(bucket, key, self.etags[key], 10)
+
+    def fetch(self, object: LogObject, target: Path) -> None:
+        raise NotImplementedError
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectRef]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Database]:
+    database = Database(store_url)
+    database.migrate()
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def queue(aws: Aws) -> SqsQueue:
+    """A queue that gives what was not deleted again at once."""
+    sqs = aws.clients.sqs()
+    url = sqs.create_queue(QueueName=aws.name("queue"), Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    return SqsQueue(sqs, url)
+
+
+@pytest.fixture
+def intake(store: Database) -> Intake:
+    origin_of = origins([("logs", "", Origin("trail", "111122223333", "us-east-1"))])
+    return Intake(store, FakeObjects({KEY: "e1"}), origin_of)
+
+
+def created(*objects: tuple[str, str], bucket: str = "logs", time: str = "2026-11-22T10:06:00.000Z") -> str:
+    records = [
+        {
+            "eventName": "ObjectCreated:Put",
+            "eventTime": time,
+            "s3": {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag, "size": 10}},
+        }
+        for key, etag in objects
+    ]
+    return json.dumps({"Records": records})
+
+
+def notice(*keys: str) -> str:
+    return json.dumps({"s3Bucket": "logs", "s3ObjectKey": list(keys)})
+
+
+def send(queue: SqsQueue, *bodies: str) -> None:
+    for body in bodies:
+        queue._client.send_message(QueueUrl=queue.url, MessageBody=body)
+
+
+def one_round(intake: Intake, queue: SqsQueue) -> Taken:
+    """Take in one receive's worth: what stays in this queue would come again at once."""
+    return intake.drain(queue, 0, 1)
+
+
+def left(queue: SqsQueue) -> int:
+    return queue.depth().waiting
+
+
+def ledger(store: Database) -> list[tuple[str, str, str]]:
+    c = log_objects.c
+    with store.read() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(c.key, c.etag, c.status).order_by(c.key, c.etag))]
+
+
+def test_what_a_message_names_is_pending_and_the_message_is_deleted(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    send(queue, created((KEY, "e1")))
+    taken = one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending")]
+    assert left(queue) == 0
+    assert (taken.objects, taken.new) == (1, 1)
+
+
+def test_a_message_stays_in_the_queue_when_the_store_does_not_take_it(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    class Full(Database):
+        @contextmanager
+        def begin(self) -> Iterator[sa.Connection]:
+            raise Outage("the disk is full")
+            yield
+
+    send(queue, created((KEY, "e1")))
+    with pytest.raises(Outage, match="full"):
+        one_round(replace(intake, database=Full("sqlite:////nowhere/at-all.db")), queue)
+    assert left(queue) == 1
+    one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending")]
+
+
+def test_a_redelivered_message_adds_nothing(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    body = created((KEY, "e1"), (OTHER, "e2"))
+    send(queue, body, body)
+    one_round(intake, queue)
+    send(queue, body)
+    taken = one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending"), (OTHER, "e2", "pending")]
+    assert taken.new == 0
+
+
+def test_an_object_of_a_bucket_that_is_not_configured_is_a_refused_row_and_the_others_are_taken(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    send(queue, created((KEY, "x1"), bucket="somebody-elses"), created((KEY, "e1")))
+    one_round(intake, queue)
+    one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending"), (KEY, "x1", "refused")]
+    assert left(queue) == 0
+
+
+def test_a_body_that_cannot_be_read_is_kept_whole_once_and_deleted(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    poison = "{not json \U0001f600"
+    send(queue, poison, poison)
+    one_round(intake, queue)
+    one_round(intake, queue)
+    with store.read() as connection:
+        (item,) = quarantine.items(connection, messages.UNREADABLE)
+    assert messages.body_of(item["sample"]) == poison
+    assert "not JSON" in item["detail"]
+    assert left(queue) == 0
+
+
+def test_a_bad_record_beside_a_good_one_is_kept_and_the_good_one_is_taken(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    body = json.loads(created((KEY, "e1")))
+    body["Records"].append({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "logs"}, "object": {}}})
+    send(queue, json.dumps(body))
+    one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending")]
+    with store.read() as connection:
+        (counted,) = quarantine.counts(connection)
+    assert (counted["reason"], counted["items"]) == (messages.UNREADABLE, 1)
+
+
+def test_a_message_that_carries_an_event_stays_in_the_queue_and_is_counted(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    send(queue, json.dumps({"source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "detail": {"a": 1}}))
+    one_round(intake, queue)
+    assert left(queue) == 1
+    with store.read() as connection:
+        assert messages.counts(connection) == {("eventbridge_event", "waiting"): 1}
+
+
+def test_noise_is_deleted_and_counted(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    send(queue, json.dumps({"Event": "s3:TestEvent", "Bucket": "logs"}), created(("folder/", "e0")))
+    one_round(intake, queue)
+    one_round(intake, queue)
+    assert left(queue) == 0
+    assert ledger(store) == []
+    with store.read() as connection:
+        assert messages.counts(connection) == {("s3", "noise"): 1, ("s3_test", "noise"): 1}
+
+
+def test_an_object_without_an_etag_is_looked_up(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    send(queue, notice(KEY, OTHER))
+    one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending"), (OTHER, "", "missing")]
+    assert left(queue) == 0
+
+
+def test_a_message_whose_object_cannot_be_looked_up_now_comes_again_and_the_others_are_taken(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    send(queue, notice(KEY), created((OTHER, "e2")))
+    dark = replace(intake, objects=FakeObjects({}, fails=True))
+    taken = [one_round(dark, queue), one_round(dark, queue)]
+    assert sum(item.messages[MessageKind.CLOUDTRAIL_NOTICE, Outcome.HELD] for item in taken) >= 1
+    assert ledger(store) == [(OTHER, "e2", "pending")]
+    assert left(queue) == 1
+    one_round(intake, queue)
+    assert ledger(store) == [(KEY, "e1", "pending"), (OTHER, "e2", "pending")]
+
+
+def test_an_object_that_was_missing_is_pending_when_it_is_named_again(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    with store.begin() as connection:
+        intake._store(connection, intake._settle([]))
+    send(queue, notice(OTHER))
+    one_round(intake, queue)
+    assert ledger(store) == [(OTHER, "", "missing")]
+    send(queue, notice(OTHER))
+    one_round(replace(intake, objects=FakeObjects({OTHER: "e2"})), queue)
+    assert ("e2", "pending") in [row[1:] for row in ledger(store)]
+
+
+def test_a_quarantined_message_that_can_be_read_by_now_leaves_the_quarantine(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    with store.begin() as connection:
+        messages.keep(connection, created((KEY, "e1")), "an older version could not read it", intake.clock())
+        messages.keep(connection, "rubbish", "not JSON", intake.clock())
+    with store.read() as connection:
+        bodies = quarantine.messages(connection, reason=messages.UNREADABLE)
+    assert intake.read_again(bodies) == 1
+    assert ledger(store) == [(KEY, "e1", "pending")]
+    with store.read() as connection:
+        assert quarantine.messages(connection, reason=messages.UNREADABLE) == ["rubbish"]
+
+
+def test_a_key_without_an_hour_is_delivered_when_the_message_says_it_was_created(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    send(queue, created(("some/file.json", "e1"), time="2026-11-22T07:59:59.000Z"))
+    one_round(intake, queue)
+    with store.read() as connection:
+        hour = connection.execute(sa.select(log_objects.c.delivery_hour)).scalar_one()
+    assert hour % 24 == 7
+
+
+def test_a_full_queue_is_drained_in_one_go(intake: Intake, aws: Aws, store: Database) -> None:
+    sqs = aws.clients.sqs()
+    queue = SqsQueue(sqs, sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"])
+    send(queue, *(created((f"{KEY}{number}", f"e{number}")) for number in range(35)))
+    taken = intake.drain(queue, 0, 1000)
+    assert (taken.received, taken.new, left(queue)) == (35, 35, 0)
+
+
+_NAMES = st.lists(
+    st.tuples(st.sampled_from(["logs", "elsewhere"]), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=40)
+@given(_NAMES, st.integers(0, 2**32))
+def test_any_messages_in_any_order_and_repetition_leave_the_same_ledger(
+    tmp_path_factory: pytest.TempPathFactory, named: list[tuple[str, int, int]], seed: int
+) -> None:
+    once = _after(tmp_path_factory, named)
+    thrice = named * 3
+    random.Random(seed).shuffle(thrice)
+    assert _after(tmp_path_factory, thrice) == once
+
+
+def _after(folders: pytest.TempPathFactory, named: list[tuple[str, int, int]]) -> Any:
+    database = Database(f"sqlite:///{folders.mktemp('store')}/iota.db")
+    database.migrate()
+    intake = Intake(database, FakeObjects({}), origins([("logs", "", Origin("trail"))]))
+    bodies = [created((f"{KEY}{key}", f"e{etag}"), bucket=bucket) for bucket, key, etag in named]
+    intake.read_again(bodies)
+    c = log_objects.c
+    with database.read() as connection:
+        rows = connection.execute(sa.select(c.bucket, c.key, c.etag, c.status).order_by(c.bucket, c.key, c.etag))
+        found = [tuple(row) for row in rows]
+    database.dispose()
+    assert all((bucket == "logs") == (status == ObjectStatus.PENDING) for bucket, _, _, status in found)
+    return found
