@@ -60,7 +60,7 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
         threading.Thread(target=self._watch, args=(run_id, pid), name=f"watch {run_id}", daemon=True).start()
 
     def _watch(self, run_id: str, pid: int) -> None:
-        """Wait for a process's end: a run it left unfinished has failed. Other systems than Linux leave that to monitoring."""
+        """Wait for a process's end: a run it left unfinished has failed. Without pidfd (not Linux) monitoring tells."""
         if not hasattr(os, "pidfd_open"):
             return
         try:

@@ -1,0 +1,142 @@
+"""The sensors' ticks: messages become rows and runs, each hour's run is asked for once, retries are waited for."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
+from dagster._core.test_utils import create_run_for_test
+
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.requesting import RunState
+from iota_dagster.core.store import ledger
+from iota_dagster.definitions import defs
+from iota_dagster.defs import sensors
+from iota_dagster.defs.steps import BACKLOG_TAG, CLAIM_TAG
+from iota_dagster.settings import load_settings
+from tests.aws import Aws
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def bucket(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket that tells a topic that tells a queue, and an installation that is set up for them."""
+    name, (sqs, sns, s3) = aws.bucket("logs"), (aws.clients.sqs(), *_clients(aws))
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    told = {"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=told)
+    settings = {
+        "home": str(tmp_path / "home"),
+        "endpoint_url": aws.endpoint,
+        "queue_url": queue,
+        "queue_wait_seconds": 0,
+        "integrations": [{"name": "trail", "bucket": name}],
+    }
+    (tmp_path / "iota.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
+    sensors._platform.cache_clear()
+    yield name
+    sensors._platform().database.dispose()
+    sensors._platform.cache_clear()
+
+
+def _clients(aws: Aws) -> tuple[Any, Any]:
+    import boto3
+
+    sns = boto3.client("sns", endpoint_url=aws.endpoint, region_name="us-east-1")
+    return sns, aws.clients.s3()
+
+
+def put(aws: Aws, bucket: str, moment: datetime = NOW, name: str = "a") -> None:
+    key = f"AWSLogs/111122223333/CloudTrail/us-east-1/{moment:%Y/%m/%d}/111122223333_CloudTrail_us-east-1_{{}}.json.gz"
+    body = gzip.compress(json.dumps({"Records": []}).encode())
+    aws.clients.s3().put_object(Bucket=bucket, Key=key.format(f"{moment:%Y%m%dT%H%MZ}_{name}"), Body=body)
+
+
+def context(instance: dg.DagsterInstance) -> dg.SensorEvaluationContext:
+    return dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+
+
+def tick(instance: dg.DagsterInstance, number: int = 0) -> list[dg.RunRequest]:
+    result = sensors.SENSORS[number].evaluate_tick(context(instance))
+    return list(result.run_requests or [])
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_an_object_in_a_bucket_becomes_a_run_of_its_hour(aws: Aws, bucket: str, instance: dg.DagsterInstance) -> None:
+    put(aws, bucket)
+    (request,) = tick(instance)
+    assert request.partition_key == f"{NOW:%Y-%m-%d-%H}:00"
+    assert request.run_key == f"{request.partition_key}:1"
+    assert request.tags[CLAIM_TAG] == "1"
+    assert request.tags["dagster/priority"] == "10"
+    assert tick(instance, 1) == []
+    with sensors._platform().database.read() as connection:
+        assert ledger.pending_hours(connection, datetime.now(UTC)) == [hour_of(NOW)]
+
+
+def test_old_hours_leave_room_for_what_arrives_now(aws: Aws, bucket: str, instance: dg.DagsterInstance) -> None:
+    put(aws, bucket, datetime(2026, 1, 5, 7, 10, tzinfo=UTC))
+    put(aws, bucket)
+    live, old = tick(instance)
+    assert (live.partition_key, old.partition_key) == (f"{NOW:%Y-%m-%d-%H}:00", "2026-01-05-07:00")
+    assert BACKLOG_TAG in old.tags
+    assert BACKLOG_TAG not in live.tags
+
+
+def test_an_hour_before_the_partitions_stays_pending_and_is_never_handed_to_dagster(
+    aws: Aws, bucket: str, instance: dg.DagsterInstance
+) -> None:
+    put(aws, bucket, datetime(1999, 12, 31, 23, 10, tzinfo=UTC))
+    assert tick(instance) == []
+    with sensors._platform().database.read() as connection:
+        assert len(ledger.pending_hours(connection, datetime.now(UTC))) == 1
+
+
+def test_a_tick_without_work_says_so(bucket: str, instance: dg.DagsterInstance) -> None:
+    result = sensors.SENSORS[0].evaluate_tick(context(instance))
+    assert result.skip_message is not None
+    assert "nothing to do" in result.skip_message
+
+
+def test_there_are_as_many_identical_sensors_as_the_settings_say() -> None:
+    assert len(sensors.SENSORS) == load_settings().queue_sensors
+    assert {sensor.default_status for sensor in sensors.SENSORS} == {dg.DefaultSensorStatus.RUNNING}
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "state"),
+    [
+        (dg.DagsterRunStatus.STARTING, {}, RunState.WAITING),
+        (dg.DagsterRunStatus.STARTED, {}, RunState.WORKING),
+        (dg.DagsterRunStatus.SUCCESS, {}, RunState.ENDED),
+        (dg.DagsterRunStatus.FAILURE, {}, RunState.FAILED),
+        (dg.DagsterRunStatus.CANCELED, {}, RunState.FAILED),
+        (dg.DagsterRunStatus.FAILURE, {WILL_RETRY_TAG: "true"}, RunState.WAITING),
+        (dg.DagsterRunStatus.FAILURE, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: "x"}, RunState.FAILED),
+    ],
+)
+def test_what_became_of_a_run_decides_whether_to_ask_again(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, tags: dict[str, str], state: RunState
+) -> None:
+    hour = hour_of(NOW)
+    create_run_for_test(instance, job_name="ingest", status=status, tags={RUN_KEY_TAG: sensors.run_key(hour, 3)} | tags)
+    assert sensors.last_run(instance, hour, 3).state is state
+    assert sensors.last_run(instance, hour, 4).state is RunState.NONE
