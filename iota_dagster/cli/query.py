@@ -16,10 +16,8 @@ import click
 import pyarrow as pa
 
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
-from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.query import QueryLimits, query
-from iota_dagster.core.lake.schema import table_schema
-from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
 from iota_dagster.settings import load_settings
@@ -47,12 +45,6 @@ def command(sql: str, style: str, limit: int) -> None:
         click.echo(as_json(shown) if style == "json" else as_csv(shown), nl=False)
     if len(answer) > len(shown):
         click.echo(f"There are more than {limit} rows: raise --limit to see them.", err=True)
-
-
-def known_tables() -> Mapping[str, pa.Schema]:
-    """The lake tables of this version, whether anything was written to them yet or not."""
-    tables = {source.table: table_schema(source) for source in SOURCES.values()}
-    return tables | {alert_matches.TABLE: alert_matches.SCHEMA}
 
 
 def as_json(table: pa.Table) -> str:
@@ -126,6 +118,6 @@ def _answer(sql: str, rows: int | None) -> pa.Table:
     database = Database(settings.store_url)
     try:
         database.migrate()
-        return query(database, lake, sql, schemas=known_tables(), limits=QueryLimits(rows=rows))
+        return query(database, lake, sql, schemas=lake_tables(), limits=QueryLimits(rows=rows))
     finally:
         database.dispose()

@@ -62,7 +62,7 @@ def item(connection: sa.Connection, item_id: int) -> Mapping[str, Any]:
 def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None) -> Retry:
     """Let the objects of some items be processed again: the batch they belong to is done again, whole.
 
-    An object that belongs to no batch any more (it was given up) is pending again. Messages are not touched, see `messages`.
+    An object that belongs to no batch any more (it was given up) is pending again. For messages see `messages`.
     """
     object_ids = _objects(connection, item_ids, reason)
     again: set[str] = set()

@@ -193,6 +193,7 @@ lake_members = sa.Table(
     sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Index(None, "batch_id"),
 )
 
 retired_files = sa.Table(

@@ -6,8 +6,7 @@ import pyarrow as pa
 from iota_dagster.core.hours import parse_hour_key
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.compaction import compact
-from iota_dagster.core.lake.schema import table_schema
-from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.lake.tables import lake_tables, table_descriptions
 from iota_dagster.defs.assets.alerting import alerts
 from iota_dagster.defs.assets.lake import lake
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -20,13 +19,15 @@ def _table(name: str, upstream: dg.AssetsDefinition, schema: pa.Schema, descript
         {"parquet"},
         name=name,
         deps=[upstream],
-        description=description,
+        description=f"{description} Materializing an hour by hand joins its files into one.",
         metadata={"dagster/column_schema": _column_schema(schema)},
     )
     def table(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult[None]:
         hours = [parse_hour_key(key) for key in context.partition_keys]
         with waiting_out_outages():
             compacted = [hour for hour in hours if compact(platform.road.lake, name, hour, schema)]
+            if platform.platform.catalog is not None:
+                platform.platform.catalog.register([(name, hour) for hour in hours])
         report_tables(context, platform.road, [(name, hour) for hour in hours])
         return dg.MaterializeResult(metadata={"compacted_hours": len(compacted)})
 
@@ -45,19 +46,6 @@ def _column_schema(schema: pa.Schema) -> dg.TableSchema:
 
 
 TABLES: list[dg.AssetsDefinition] = [
-    *(
-        _table(
-            source.table,
-            lake,
-            table_schema(source),
-            f"{source.log_type} events by event hour. Materializing an hour by hand joins its files into one.",
-        )
-        for source in SOURCES.values()
-    ),
-    _table(
-        alert_matches.TABLE,
-        alerts,
-        alert_matches.SCHEMA,
-        "One row per match of a rule, by event hour. Materializing an hour by hand joins its files into one.",
-    ),
+    _table(name, alerts if name == alert_matches.TABLE else lake, schema, table_descriptions()[name])
+    for name, schema in lake_tables().items()
 ]

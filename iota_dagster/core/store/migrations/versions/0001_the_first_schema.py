@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("table_name", "hour", "source", "batch_id", name=op.f("pk_lake_members")),
     )
+    op.create_index(op.f("ix_lake_members_batch_id"), "lake_members", ["batch_id"], unique=False)
     op.create_table(
         "log_objects",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
