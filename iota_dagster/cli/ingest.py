@@ -23,7 +23,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     from iota_dagster.ingesting import ingest_paths
 
     started = time.monotonic()
-    with _progress(not as_json) as progress:
+    with progress_bar(not as_json) as progress:
         summary = ingest_paths(paths, progress)
     figures = summary.as_dict() | {"seconds": round(time.monotonic() - started, 3)}
     if as_json:
@@ -54,7 +54,7 @@ def show(figures: dict[str, object]) -> None:
 
 
 @contextmanager
-def _progress(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
+def progress_bar(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
     """What shows (done, total) log objects as a bar; None where nobody looks, so that nobody has to count."""
     if not (shown and sys.stderr.isatty()):
         yield None

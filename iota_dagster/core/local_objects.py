@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,14 +46,18 @@ class LocalObjects:
         if etag != object.etag:
             raise ObjectSuperseded(object.bucket, object.key, "the file has other content than the one registered")
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectRef]:
+    def list(
+        self, bucket: str, prefix: str, wanted: Callable[[ObjectRef], bool] = lambda ref: True
+    ) -> Iterator[ObjectRef]:
         """See `ObjectReader.list`. Skips hidden files and folders, and symbolic links that leave the folder.
 
         Linked folders are not entered: their files are found where they are. A file that may not be read comes
-        without an etag, so that reading it tells why.
+        without an etag, so that reading it tells why. `wanted` sees key and last modification before a file is hashed.
         """
         root = _root(bucket)
         for key in _keys(root, "", prefix):
+            if not wanted(ObjectRef(bucket, key, last_modified=_modified(root / key))):
+                continue
             try:
                 yield self.head(bucket, key)
             except ObjectRefused:
@@ -116,6 +120,13 @@ def _keys(root: Path, folder: str, prefix: str) -> Iterator[str]:
                 yield from _keys(root, key, prefix)
         elif key.startswith(prefix) and _is_file(named[name]):
             yield key
+
+
+def _modified(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:  # removed meanwhile, as reading it will tell
+        return None
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

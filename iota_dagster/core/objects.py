@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from iota_dagster.core.errors import ObjectRefused, ObjectTooLarge
+from iota_dagster.core.listing import DeliveryHours, walk
 from iota_dagster.core.local_objects import SCHEME, LocalObjects
 from iota_dagster.core.model import LogObject, ObjectRef
 
@@ -71,10 +72,32 @@ class Objects:
         """See `ObjectReader.list`."""
         return self._reader(bucket, prefix).list(bucket, prefix)
 
-    def _reader(self, bucket: str, key: str) -> ObjectReader:
+    def delivered(self, bucket: str, prefix: str, hours: DeliveryHours) -> Iterator[ObjectRef]:
+        """The objects of some delivery hours below an integration's prefix, without listing the whole bucket.
+
+        Those below the longer prefix of another integration are left to it. Errors are those of `list`, and
+        `SettingsError` when the prefix holds too many folders.
+        """
+        integration = self._allowed(bucket, prefix)
+        for ref in self._delivered(integration, bucket, prefix, hours):
+            if self._integration_of(bucket, ref.key) == integration:
+                yield ref
+
+    def _delivered(self, integration: str, bucket: str, prefix: str, hours: DeliveryHours) -> Iterator[ObjectRef]:
+        if bucket.startswith(SCHEME):
+            return LocalObjects(self._largest).list(bucket, prefix, hours.hold)
+        from iota_dagster.core.aws.s3_listing import S3Folders
+
+        return walk(S3Folders(self._client_for(integration), bucket), bucket, prefix, hours)
+
+    def _allowed(self, bucket: str, key: str) -> str:
         integration = self._integration_of(bucket, key)
         if integration is None:
             raise ObjectRefused(bucket, key, "no integration is configured for this bucket and prefix")
+        return integration
+
+    def _reader(self, bucket: str, key: str) -> ObjectReader:
+        integration = self._allowed(bucket, key)
         if bucket.startswith(SCHEME):
             return LocalObjects(self._largest)
         from iota_dagster.core.aws.s3_objects import S3Objects  # botocore: only where S3 is read

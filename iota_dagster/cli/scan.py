@@ -1,0 +1,81 @@
+"""`iota scan`: the log objects that no message told of, entered into the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from iota_dagster.scanning import ScanReport
+
+
+def moment(text: str) -> datetime:
+    """A point in time as ISO 8601 has it, a day or more precisely, aware; UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text!r} is no time: give 2026-11-22, 2026-11-22T10 or 2026-11-22T10:30:00Z"
+        ) from None
+
+
+@click.command("scan")
+@click.option("--from", "since", type=moment, metavar="TIME", help="From when on, UTC. [default: 24 hours before --to]")
+@click.option("--to", "until", type=moment, metavar="TIME", help="Until when, UTC, not included. [default: now]")
+@click.option("--integration", "integrations", multiple=True, help="Only this one; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON.")
+def command(since: datetime | None, until: datetime | None, integrations: tuple[str, ...], as_json: bool) -> None:
+    """Look for log objects in the integrations' buckets and folders, and register those that the ledger lacks.
+
+    Only what was delivered in the hours between --from and --to is looked for. Nothing is read and nothing is lost by
+    scanning once more. The exit code is 1 when an integration could not be scanned.
+    """
+    from iota_dagster.cli.ingest import tell_problems
+    from iota_dagster.core.errors import SettingsError
+    from iota_dagster.core.hours import hour_start
+    from iota_dagster.platform import open_platform
+    from iota_dagster.scanning import hours_between, scan_hours
+    from iota_dagster.settings import load_settings
+
+    settings = load_settings()
+    if not settings.integrations:
+        raise SettingsError("no integrations are configured: name the buckets and folders to read in iota.yaml")
+    until = until or datetime.now(UTC)
+    hours = hours_between(settings, since or until - timedelta(hours=24), until)
+    platform = open_platform(settings)
+    try:
+        reports = scan_hours(platform, hours, integrations or None)
+    finally:
+        platform.database.dispose()
+    first, end = (f"{hour_start(hour):%Y-%m-%dT%H}:00Z" for hour in (hours[0], hours[-1] + 1))
+    if as_json:
+        click.echo(json.dumps({"from": first, "to": end, "integrations": [_figures(report) for report in reports]}))
+    else:
+        _show(reports, first, end)
+    tell_problems([f"{report.integration}: {report.error}" for report in reports if report.error])
+
+
+def _figures(report: ScanReport) -> dict[str, object]:
+    return {name: getattr(report, name) for name in ("integration", "listed", "new", "seconds", "error")}
+
+
+def _show(reports: Sequence[ScanReport], first: str, end: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("integration", title=f"delivered from {first} to {end}", title_justify="left")
+    for heading in ("listed", "new", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("state")
+    for report in reports:
+        state = "failed" if report.error else "complete"
+        table.add_row(report.integration, f"{report.listed:,}", f"{report.new:,}", f"{report.seconds:.1f}", state)
+    Console().print(table)
+    if any(report.new for report in reports):
+        click.echo("What is new is pending. The sensors of a running Dagster take it up by themselves; without one:")
+        click.echo(f"  iota backfill --only-new --from {first} --to {end}")
