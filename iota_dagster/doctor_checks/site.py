@@ -1,0 +1,50 @@
+"""The installation that is examined: its settings, and AWS clients that give up before a check's time is over."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from iota_dagster.core.aws.accounts import Account, Accounts
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
+from iota_dagster.secrets import resolve
+from iota_dagster.settings import Integration, Settings
+
+_CONNECT, _READ, _ATTEMPTS = 2, 4, 2
+
+
+class Site:
+    """What the checks share: `own`, clients with our own credentials, and `accounts`, those of each integration."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened or connected yet."""
+        self.settings = settings
+        self.own = ClientFactory(
+            ClientOptions(
+                endpoint_url=settings.endpoint_url,
+                region=settings.region,
+                connect_seconds=_CONNECT,
+                read_seconds=_READ,
+                attempts=_ATTEMPTS,
+            )
+        )
+        self.accounts = Accounts({item.name: Account(self._role(item), item.region) for item in self.buckets}, self.own)
+
+    @property
+    def buckets(self) -> list[Integration]:
+        """The integrations that read from S3."""
+        return [item for item in self.settings.integrations if item.bucket]
+
+    @property
+    def uses_aws(self) -> bool:
+        """Whether anything of the settings is in AWS."""
+        settings = self.settings
+        stored = any(url.startswith("s3://") for url in (settings.lake_url, settings.work_url, settings.state_url))
+        return bool(stored or self.buckets or settings.queue_url or settings.glue_database)
+
+    def _role(self, item: Integration) -> Role | None:
+        if item.role_arn is None:
+            return None
+        if item.external_id_secret:
+            return Role(item.role_arn, item.session_name, partial(resolve, self.settings, item.external_id_secret))
+        external_id = item.external_id.get_secret_value() if item.external_id else None
+        return Role(item.role_arn, item.session_name, external_id)
