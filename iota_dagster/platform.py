@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destinations.base import Destination
 from iota_dagster.core.alerting.destinations.json_lines import JsonLines as JsonLinesFile
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, assume
+from iota_dagster.core.aws.accounts import Account, Accounts
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
 from iota_dagster.core.errors import SettingsError
@@ -34,12 +35,12 @@ from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 from iota_dagster.core.workers import WorkerPool
+from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, JsonLines, Settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
     from iota_dagster.core.aws.queue import SqsQueue
+    from iota_dagster.core.lake.catalog import LakeCatalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,17 @@ class Platform:
     objects: Objects
     intake: Intake
     queue: SqsQueue | None
+    catalog: LakeCatalog | None
+    accounts: Accounts
     seen: SeenEvents
     road: Road
     housekeeping: Housekeeping
 
 
-def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Platform:
+def open_platform(settings: Settings, bloom: BloomOptions | None = None, accounts: Accounts | None = None) -> Platform:
     """Put the platform together; the store is brought to its newest schema, nothing else is touched.
 
-    `bloom` takes the place of the settings' filter options.
+    `bloom` and `accounts` take the place of what the settings say of the filters and the integrations' roles.
     """
     spare_pandas()
     database = Database(settings.store_url)
@@ -70,7 +73,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
     clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
-    accounts = _Accounts(settings, clients)
+    accounts = accounts or open_accounts(settings)
     origin_of = origins([(item.location, item.prefix, _origin(item)) for item in settings.integrations])
     objects = Objects(_Readable(origin_of), accounts, settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
@@ -104,6 +107,8 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None) -> Plat
         objects=objects,
         intake=Intake(database, objects, origin_of),
         queue=_queue(settings, clients),
+        catalog=_catalog(settings, clients, database),
+        accounts=accounts,
         seen=seen,
         road=road,
         housekeeping=housekeeping,
@@ -154,6 +159,45 @@ def _queue(settings: Settings, clients: ClientFactory) -> SqsQueue | None:
     return SqsQueue(clients.sqs(), settings.queue_url)
 
 
+def _catalog(settings: Settings, clients: ClientFactory, database: Database) -> LakeCatalog | None:
+    if settings.glue_database is None:
+        return None
+    from iota_dagster.core.aws.glue import GlueCatalog
+    from iota_dagster.core.lake.catalog import LakeCatalog
+
+    return LakeCatalog(database, GlueCatalog(clients.glue(), settings.glue_database), settings.lake_url)
+
+
+def open_accounts(settings: Settings, requests_per_second: float | None = None) -> Accounts:
+    """The accounts of all integrations that have a bucket; nothing is connected yet.
+
+    `requests_per_second` is for those that set no limit themselves.
+    """
+    options = ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region)
+
+    @cache
+    def secret(name: str) -> Callable[[], str]:  # one callable by name: roles compare
+        return lambda: resolve(settings, name)
+
+    accounts = {
+        item.name: Account(_role(item, secret), item.region, item.requests_per_second or requests_per_second)
+        for item in settings.integrations
+        if item.bucket
+    }
+    return Accounts(accounts, ClientFactory(options))
+
+
+def _role(item: Integration, secret: Callable[[str], Callable[[], str]]) -> Role | None:
+    if item.role_arn is None:
+        return None
+    external_id: str | Callable[[], str] | None = None
+    if item.external_id:
+        external_id = item.external_id.get_secret_value()
+    elif item.external_id_secret:
+        external_id = secret(item.external_id_secret)
+    return Role(item.role_arn, item.session_name, external_id)
+
+
 @dataclass(frozen=True, slots=True)
 class _Readable:
     """Which integration may read an object: the longest matching prefix of its bucket.
@@ -168,26 +212,6 @@ class _Readable:
         if origin is not None:
             return origin.integration
         return "local" if bucket.startswith(SCHEME) else None
-
-
-class _Accounts:
-    """The S3 client of each integration: with its role where it names one, cached per role and region."""
-
-    def __init__(self, settings: Settings, own: ClientFactory) -> None:
-        self._integrations = {item.name: item for item in settings.integrations}
-        self._settings, self._own = settings, own
-        self._factory = lru_cache(maxsize=None)(self._assumed)
-
-    def __call__(self, name: str) -> S3Client:
-        item = self._integrations[name]
-        if item.role_arn is None:
-            return self._own.s3()
-        external_id = item.external_id.get_secret_value() if item.external_id else None
-        return self._factory(Role(item.role_arn, item.session_name, external_id), item.region).s3()
-
-    def _assumed(self, role: Role, region: str | None) -> ClientFactory:
-        options = ClientOptions(endpoint_url=self._settings.endpoint_url, region=region)
-        return ClientFactory(options, session=lambda: assume(role, options))
 
 
 @dataclass(frozen=True, slots=True)

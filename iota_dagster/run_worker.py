@@ -6,15 +6,16 @@ import gc
 import signal
 import traceback
 
-import boto3  # noqa: F401
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import deserialize_value
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
+from iota_dagster.core.aws.clients import import_sdk
 from iota_dagster.definitions import defs
 
+import_sdk()
 defs.get_repository_def()
 gc.collect()
 gc.freeze()  # what is here now stays: the forks' collectors need not look at it, nor copy its pages

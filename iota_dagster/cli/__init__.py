@@ -13,13 +13,16 @@ from iota_dagster.core.errors import IotaError
 
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
+    "backfill": "Find and process the log objects of some hours, the done ones again.",
     "demo": "Try everything on generated logs, without AWS.",
+    "doctor": "Look at everything that iota needs, and say what to do.",
     "ingest": "Read log files and folders into the lake and judge them.",
     "message": "Show what a queue message says.",
     "objects": "Show the log objects of the ledger.",
     "quarantine": "Show and replay what could not be processed.",
     "query": "Run SQL over the lake.",
     "rules": "Test detection rules.",
+    "scan": "Find log objects that no message told of.",
 }
 
 

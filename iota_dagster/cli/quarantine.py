@@ -83,7 +83,8 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     else:
         remaining = ", ".join(f"{name}: {count}" for name, count in left.items()) or "nothing"
         click.echo(
-            f"{asked.items + len(bodies)} items asked for again, {summary.events} events added; in quarantine now: {remaining}"
+            f"{asked.items + len(bodies)} items asked for again, {summary.events} events added; "
+            f"in quarantine now: {remaining}"
         )
     tell_problems([*summary.problems, *(f"left as it is, {why}" for why in blocked)])
 

@@ -10,7 +10,11 @@ from iota_dagster.defs.resources.platform import PlatformResource
 
 @dg.op
 def remove_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
-    """Throw away old work files, id files of quiet hours and replaced lake files."""
+    """Repair the catalog, then throw away old work files, id files of quiet hours and replaced lake files."""
+    catalog = platform.platform.catalog
+    if catalog is not None:  # first: a partition that still points to replaced files must not outlive them
+        registered = catalog.register_all()
+        context.log.info(f"catalog: {len(registered.created)} hours created, {len(registered.updated)} updated")
     removed = dataclasses.asdict(platform.platform.housekeeping.run(datetime.now(UTC)))
     context.log.info(", ".join(f"{name}: {count}" for name, count in removed.items()))
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from iota_dagster.core.hours import Hour
 from iota_dagster.core.parser import parser_version
 from iota_dagster.core.prepare import CannotDoAgain, Committed
 from iota_dagster.defs.resources.batch_handles import HourBatches
@@ -15,17 +16,20 @@ from iota_dagster.defs.steps import (
     run_of,
     waiting_out_outages,
 )
+from iota_dagster.scanning import SCANNED_TAG, scan_hours
 
 
 @hourly_asset("ingest", {"s3"})
 def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Output[HourBatches]:
     """The log objects of a delivery hour, claimed as batches and fetched to this machine.
 
-    A run with a claim takes what is pending. A run without one (the UI, a backfill) also takes the hour's done batches
-    again. An object that cannot be read leaves its batch with the reason; the others go on.
+    A run with a claim takes what is pending. A run without one (the UI, a backfill) first lists the integrations for
+    what no message told of, and also takes the hour's done batches again. An object that cannot be read leaves its
+    batch with the reason; the others go on.
     """
     road, hours = platform.road, hours_of(context)
     run = run_of(context, road)
+    scanned = _scan(context, platform, hours)
     with waiting_out_outages():
         claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
         fetched = each([item for item in claimed if item.needs_objects], road.fetch)
@@ -35,7 +39,7 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     waiting = [(item, outage) for batch in fetched for item, outage in batch.waiting]
     for outage in sorted({str(outage) for _, outage in waiting}):
         context.log.warning(f"objects wait until this has passed: {outage}")
-    metadata = {
+    metadata = scanned | {
         "batches": len(fetched),
         "batch_objects": sum(len(item.spooled) for item in fetched),
         "batch_bytes": sum(path.stat().st_size for item in fetched for path in item.spooled.values()),
@@ -43,6 +47,16 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
         "batch_waiting": len(waiting),
     }
     return dg.Output(HourBatches(run.root, hours), metadata=metadata, data_version=dg.DataVersion(parser_version()))
+
+
+def _scan(context: dg.AssetExecutionContext, platform: PlatformResource, hours: tuple[Hour, ...]) -> dict[str, int]:
+    if CLAIM_TAG in context.run.tags or SCANNED_TAG in context.run.tags:
+        return {}
+    reports = scan_hours(platform.platform, hours)
+    for report in reports:
+        if report.error is not None:
+            context.log.warning(f"{report.integration} could not be listed: {report.error}")
+    return {"scan_listed": sum(item.listed for item in reports), "scan_new": sum(item.new for item in reports)}
 
 
 @hourly_asset("ingest", {"python"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from iota_dagster.defs.resources.accounts import AccountsResource
 from iota_dagster.defs.resources.batch_handles import BatchHandles
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.resources.seen_events import SeenEventsResource
@@ -12,6 +13,9 @@ from iota_dagster.defs.resources.seen_events import SeenEventsResource
 def resources() -> dict[str, Any]:
     """All resources by their key."""
     return {
-        "platform": PlatformResource(seen_events=SeenEventsResource(capacity_max=None, error_rate=None)),
+        "platform": PlatformResource(
+            seen_events=SeenEventsResource(capacity_max=None, error_rate=None),
+            accounts=AccountsResource(requests_per_second=None),
+        ),
         "batches": BatchHandles(),
     }

@@ -7,6 +7,7 @@ from pydantic import PrivateAttr
 
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.road import Road
+from iota_dagster.defs.resources.accounts import AccountsResource
 from iota_dagster.defs.resources.seen_events import SeenEventsResource
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import Settings, load_settings
@@ -26,6 +27,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Store, lake, objects, rules and destinations, as `iota.yaml` and the environment configure them."""
 
     seen_events: SeenEventsResource
+    accounts: AccountsResource
     _platform: Platform | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -33,7 +35,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = load_settings()
         if context.instance is not None:
             refuse_distant_runs(settings, context.instance.run_launcher)
-        self._platform = open_platform(settings, self.seen_events.options(settings))
+        self._platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the store's connections."""
