@@ -10,10 +10,11 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 	2>/dev/null && echo "$$name" && break; done)
 ARGS ?=
 
-.PHONY: help setup test coverage lint format lock docs demo dev bench clean
+.PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
+	bench-backfill clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment by the lock (the other targets do it when needed)
 
@@ -56,6 +57,15 @@ dev: $(STAMP) ## Start Dagster (UI, daemon) on the home folder of the settings
 
 bench: $(STAMP) ## Measure the road from object to lake and alerts
 	$(BIN)/python -m benchmarks.road $(ARGS)
+
+bench-latency: $(STAMP) ## Measure the way from a queue message to its alert, for five minutes
+	$(BIN)/python -m benchmarks.latency $(ARGS)
+
+bench-objects: $(STAMP) ## Measure the reading of thousands of tiny objects
+	$(BIN)/python -m benchmarks.objects $(ARGS)
+
+bench-backfill: $(STAMP) ## Measure a backfill of a week
+	$(BIN)/python -m benchmarks.backfill $(ARGS)
 
 clean: ## Remove the environment and all caches; keeps .iota
 	rm -rf $(VENV) build dist htmlcov .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

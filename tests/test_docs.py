@@ -20,7 +20,7 @@ from tests.cli.logs import packed, record, write
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
-PAGES = ("README.md", "CHANGELOG.md", "rules/README.md", *DOCS)
+PAGES = ("README.md", "CHANGELOG.md", "rules/README.md", "deploy/aws/README.md", *DOCS)
 SHELL = """\
 set -euo pipefail
 trap 'echo "this command of the documentation failed: $BASH_COMMAND" >&2' ERR
@@ -51,6 +51,7 @@ def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
     write(tmp_path / "logs", 1, whole)
     write(tmp_path / "logs", 2, packed([record(number) for number in range(50, 90)])[:-60])
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    (tmp_path / "iota.yaml").write_text("integrations: [{name: logs, path: logs}]\n")
     script = commands(page)
     if "iota ingest logs" not in script:
         script.insert(0, "iota ingest logs")
@@ -69,8 +70,8 @@ def test_no_other_page_has_commands_that_nothing_runs(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_make_target_that_a_page_names_is_there(page: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^ {4})make ([a-z]+)", read(page), re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", read(page), re.MULTILINE)) <= targets
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
