@@ -168,12 +168,14 @@ def _catalog(settings: Settings, clients: ClientFactory, database: Database) -> 
     return LakeCatalog(database, GlueCatalog(clients.glue(), settings.glue_database), settings.lake_url)
 
 
-def open_accounts(settings: Settings, requests_per_second: float | None = None) -> Accounts:
+def open_accounts(
+    settings: Settings, requests_per_second: float | None = None, own: ClientFactory | None = None
+) -> Accounts:
     """The accounts of all integrations that have a bucket; nothing is connected yet.
 
-    `requests_per_second` is for those that set no limit themselves.
+    `requests_per_second` is for those that set no limit themselves; `own` makes the clients with our own credentials.
     """
-    options = ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region)
+    own = own or ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
 
     @cache
     def secret(name: str) -> Callable[[], str]:  # one callable by name: roles compare
@@ -184,7 +186,7 @@ def open_accounts(settings: Settings, requests_per_second: float | None = None) 
         for item in settings.integrations
         if item.bucket
     }
-    return Accounts(accounts, ClientFactory(options))
+    return Accounts(accounts, own)
 
 
 def _role(item: Integration, secret: Callable[[str], Callable[[], str]]) -> Role | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from iota_dagster.core.aws.accounts import Account, Accounts
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
-from iota_dagster.secrets import resolve
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.platform import open_accounts
 from iota_dagster.settings import Integration, Settings
 
 _CONNECT, _READ, _ATTEMPTS = 2, 4, 2
@@ -27,7 +24,7 @@ class Site:
                 attempts=_ATTEMPTS,
             )
         )
-        self.accounts = Accounts({item.name: Account(self._role(item), item.region) for item in self.buckets}, self.own)
+        self.accounts = open_accounts(settings, own=self.own)
 
     @property
     def buckets(self) -> list[Integration]:
@@ -40,11 +37,3 @@ class Site:
         settings = self.settings
         stored = any(url.startswith("s3://") for url in (settings.lake_url, settings.work_url, settings.state_url))
         return bool(stored or self.buckets or settings.queue_url or settings.glue_database)
-
-    def _role(self, item: Integration) -> Role | None:
-        if item.role_arn is None:
-            return None
-        if item.external_id_secret:
-            return Role(item.role_arn, item.session_name, partial(resolve, self.settings, item.external_id_secret))
-        external_id = item.external_id.get_secret_value() if item.external_id else None
-        return Role(item.role_arn, item.session_name, external_id)
