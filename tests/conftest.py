@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a database on SQLite and on PostgreSQL, and reproducible property tests."""
+"""Fixtures for all tests: a database on SQLite and on PostgreSQL, AWS, and reproducible property tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests import postgres
+from tests.aws import Aws, serve
 
 # Deadlines measure the machine, not the code; in CI a failure must come back on the next run.
 hypothesis.settings.register_profile("iota", deadline=None, print_blob=True)
@@ -36,6 +37,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """The session's AWS: an endpoint, clients, and names of one's own. What other tests made is still there."""
+    with serve() as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ IotaError
 │   ├── ObjectMissing        it is not there
 │   ├── ObjectSuperseded     it was overwritten since it was registered
 │   ├── ObjectRefused        its bucket is not configured, or access is denied
+│   │   └── ObjectArchived       it is in an archive (Glacier) and must be restored first
 │   └── ObjectTooLarge       a limit of `decode.DecodeLimits` was passed
 ├── RecordRejected       one record cannot be parsed: it goes to quarantine
 ├── RuleError            a rule file or a rule call is wrong
@@ -63,6 +64,12 @@ class ObjectRefused(ObjectError):
     """The object's bucket is not configured or its role may not read it."""
 
     reason = "refused"
+
+
+class ObjectArchived(ObjectRefused):
+    """The object is in an archive tier and cannot be read before somebody restores it."""
+
+    reason = "archived"
 
 
 class ObjectTooLarge(ObjectError):

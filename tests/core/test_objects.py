@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
-import uuid
-from collections.abc import Callable, Iterator
+import random
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 from botocore.response import StreamingBody
-from moto.server import ThreadedMotoServer
 
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
-from iota_dagster.core.aws.s3_objects import _in_our_words
-from iota_dagster.core.aws.streams import copy_stream
+from iota_dagster.core.aws.s3_objects import S3Objects, _in_our_words
+from iota_dagster.core.aws.streams import copy_part, copy_stream
 from iota_dagster.core.errors import (
     IotaError,
+    ObjectArchived,
     ObjectMissing,
     ObjectRefused,
     ObjectSuperseded,
@@ -30,21 +31,9 @@ from iota_dagster.core.errors import (
 )
 from iota_dagster.core.model import LogObject, ObjectRef, ObjectStatus
 from iota_dagster.core.objects import Objects
+from tests.aws import Answer, Asked, Aws, own_session, s3_error
 
 LARGEST = 1_000_000
-
-
-def session() -> boto3.session.Session:
-    return boto3.session.Session("key", "secret", region_name="us-east-1")
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[ClientFactory]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield ClientFactory(ClientOptions(endpoint_url=f"http://{host}:{port}"), session)
-    server.stop()
 
 
 class Place:
@@ -81,10 +70,9 @@ def folder(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def s3(clients: ClientFactory) -> Place:
-    bucket = f"logs-{uuid.uuid4().hex}"
-    clients.s3().create_bucket(Bucket=bucket)
-    return Place(bucket, lambda key, data: clients.s3().put_object(Bucket=bucket, Key=key, Body=data), clients)
+def s3(aws: Aws) -> Place:
+    bucket, client = aws.bucket("logs"), aws.clients.s3()
+    return Place(bucket, lambda key, data: client.put_object(Bucket=bucket, Key=key, Body=data), aws.clients)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -245,7 +233,7 @@ def test_an_empty_key_is_refused_and_not_asked_for_again_and_again(s3: Place) ->
 def test_a_service_that_does_not_answer_is_an_outage(s3: Place, tmp_path: Path) -> None:
     s3.put("key", b"x")
     object = s3.registered("key")
-    s3.clients = ClientFactory(ClientOptions(endpoint_url="http://127.0.0.1:1", attempts=1), session)
+    s3.clients = ClientFactory(ClientOptions(endpoint_url="http://127.0.0.1:1", attempts=1), own_session)
     with pytest.raises(Outage, match="key"):
         s3.objects.fetch(object, tmp_path / "spool")
     assert not (tmp_path / "spool").exists()
@@ -256,7 +244,9 @@ def test_a_service_that_does_not_answer_is_an_outage(s3: Place, tmp_path: Path) 
     [
         ("GetObject", 403, "AccessDenied", ObjectRefused),
         ("HeadObject", 403, "403", ObjectRefused),
-        ("GetObject", 403, "InvalidObjectState", ObjectRefused),
+        ("GetObject", 403, "InvalidObjectState", ObjectArchived),
+        ("GetObject", 400, "KMS.DisabledException", ObjectRefused),
+        ("GetObject", 400, "KMS.ThrottlingException", Outage),
         ("HeadObject", 404, "404", ObjectMissing),
         ("GetObject", 412, "PreconditionFailed", ObjectSuperseded),
         ("GetObject", 403, "RequestTimeTooSkewed", Outage),
@@ -265,6 +255,7 @@ def test_a_service_that_does_not_answer_is_an_outage(s3: Place, tmp_path: Path) 
         ("GetObject", 503, "SlowDown", Outage),
         ("GetObject", 429, "", Outage),
         ("AssumeRole", 403, "AccessDenied", Outage),
+        ("GetSecretValue", 400, "ResourceNotFoundException", Outage),
     ],
 )
 def test_an_error_answer_blames_the_object_only_where_it_is_the_objects(
@@ -298,6 +289,129 @@ def test_a_body_that_always_breaks_off_is_given_up() -> None:
     with pytest.raises(IncompleteReadError):
         copy_stream(answers, io.BytesIO())
     assert answers.asked == 3
+
+
+@pytest.mark.parametrize("broken", [0, 2])
+def test_a_part_that_breaks_off_is_asked_for_again_and_lands_in_its_place(tmp_path: Path, broken: int) -> None:
+    answers = Answers(broken)
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"....")
+        file.flush()
+        assert copy_part(answers, file.fileno(), 4) == 7
+        assert os.pread(file.fileno(), 99, 0) == b"....content"
+    assert answers.asked == broken + 1
+
+
+PARTS = {"large": 1000, "part": 300}
+
+
+@pytest.mark.parametrize("size", [1001, 1199, 1200, 1201, 10_000])
+def test_a_large_object_is_read_in_parts_of_the_registered_content(
+    s3: Place, aws: Aws, tmp_path: Path, size: int
+) -> None:
+    content = random.Random(size).randbytes(size)
+    s3.put("large", content)
+    object = s3.registered("large")
+    with aws.recording() as asked:
+        S3Objects(aws.clients.s3(), LARGEST, **PARTS).fetch(object, tmp_path / "spool")
+    assert (tmp_path / "spool").read_bytes() == content
+    assert len([request for request in asked if "range" in request.headers]) == -(-size // 300)
+    assert {request.headers["if-match"] for request in asked} == {f'"{object.etag}"'}
+
+
+def test_an_object_that_is_not_large_is_read_by_one_request(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    s3.put("key", b"x" * 1000)
+    object = s3.registered("key")
+    with aws.recording() as asked:
+        S3Objects(aws.clients.s3(), LARGEST, **PARTS).fetch(object, tmp_path / "spool")
+    assert [(request.method, request.headers.get("range")) for request in asked] == [("GET", None)]
+
+
+def test_a_large_object_that_is_overwritten_between_two_parts_is_superseded(
+    s3: Place, aws: Aws, tmp_path: Path
+) -> None:
+    def overwritten(request: Asked) -> Answer | None:
+        return s3_error(412, "PreconditionFailed") if request.headers.get("range") == "bytes=900-1199" else None
+
+    s3.put("large", b"x" * 2000)
+    object = s3.registered("large")
+    with aws.disturbed_by(overwritten), pytest.raises(ObjectSuperseded, match="large"):
+        S3Objects(aws.clients.s3(), LARGEST, **PARTS).fetch(object, tmp_path / "spool")
+    s3.put("large", b"y" * 2000)
+    with pytest.raises(ObjectSuperseded, match="large"):
+        S3Objects(aws.clients.s3(), LARGEST, **PARTS).fetch(object, tmp_path / "spool")
+
+
+def test_a_part_that_is_too_short_is_noticed(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    s3.put("large", b"x" * 2000)
+    object = s3.registered("large")
+    short = Answer(206, b"x" * 299, (("Content-Range", "bytes 0-299/2000"),))
+    with (
+        aws.disturbed_by(lambda request: short if "range" in request.headers else None),
+        pytest.raises(Outage, match="large: 299 bytes came instead of 300"),
+    ):
+        S3Objects(aws.clients.s3(), LARGEST, **PARTS).fetch(object, tmp_path / "spool")
+
+
+def test_a_large_object_over_the_limit_is_not_even_begun(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    s3.put("large", b"x" * 2000)
+    object = replace(s3.registered("large"), size=1001)
+    with aws.recording() as asked, pytest.raises(ObjectTooLarge, match=r"1,999"):
+        S3Objects(aws.clients.s3(), 1999, **PARTS).fetch(object, tmp_path / "spool")
+    assert [request.method for request in asked] == ["HEAD"]
+
+
+class Corrupted:
+    """Answers the first `times` GETs with seven bytes that are not those of their checksum."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __call__(self, request: Asked) -> Answer | None:
+        self.times -= 1
+        if self.times < 0:
+            return None
+        assert request.headers["x-amz-checksum-mode"] == "ENABLED"
+        checksum = base64.b64encode(zlib.crc32(b"content").to_bytes(4, "big")).decode()
+        return Answer(200, b"c0ntent", (("x-amz-checksum-crc32", checksum),))
+
+
+def test_a_corrupted_body_is_noticed_by_its_checksum_and_asked_for_again(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    s3.put("key", b"content")
+    object = s3.registered("key")
+    with aws.disturbed_by(Corrupted(times=2)):
+        s3.objects.fetch(object, tmp_path / "spool")
+    assert (tmp_path / "spool").read_bytes() == b"content"
+    with aws.disturbed_by(Corrupted(times=99)), pytest.raises(Outage, match=r"key: .*checksum"):
+        s3.objects.fetch(object, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_an_object_encrypted_by_kms_is_read_like_any_other(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    client = aws.clients.s3()
+    client.put_object(
+        Bucket=s3.bucket, Key="key", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/x"
+    )
+    s3.objects.fetch(s3.registered("key"), tmp_path / "spool")
+    assert (tmp_path / "spool").read_bytes() == b"content"
+
+
+def test_a_key_that_the_role_may_not_use_is_told_with_what_is_needed(s3: Place, aws: Aws, tmp_path: Path) -> None:
+    s3.put("key", b"content")
+    object = s3.registered("key")
+    message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:y"
+    with (
+        aws.disturbed_by(lambda _: s3_error(403, "AccessDenied", message)),
+        pytest.raises(ObjectRefused, match=r"key: the role needs kms:Decrypt .*arn:aws:kms:y"),
+    ):
+        s3.objects.fetch(object, tmp_path / "spool")
+
+
+@pytest.mark.parametrize("tier", ["GLACIER", "DEEP_ARCHIVE"])
+def test_an_archived_object_says_that_it_must_be_restored(s3: Place, aws: Aws, tmp_path: Path, tier: str) -> None:
+    aws.clients.s3().put_object(Bucket=s3.bucket, Key="key", Body=b"x", StorageClass=tier)  # type: ignore[arg-type]
+    with pytest.raises(ObjectArchived, match=rf"key: archived \({tier}\): restore it first"):
+        s3.objects.fetch(s3.registered("key"), tmp_path / "spool")
 
 
 def test_a_folder_that_may_not_be_listed_is_refused_by_its_name(folder: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,37 +1,25 @@
-"""Assumed roles: their credentials and no others (moto's server on loopback, unmodified boto3)."""
+"""The platform's roles: each integration is read through its own (moto's server on loopback, unmodified boto3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, assume
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import parse_hour_key
 from iota_dagster.core.model import LogObject, ObjectStatus
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import Settings
+from tests.aws import Aws
 
 ROLE = Role("arn:aws:iam::111122223333:role/log-reader", "iota-tests", "a-secret-id")
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def test_a_role_acts_under_its_own_session_name(endpoint: str) -> None:
-    options = ClientOptions(endpoint_url=endpoint, region="us-east-1")
-    clients = ClientFactory(options, session=lambda: assume(ROLE, options))
-    identity = clients.sts().get_caller_identity()
-    assert identity["Arn"] == "arn:aws:sts::111122223333:assumed-role/log-reader/iota-tests"
+@pytest.fixture
+def endpoint(aws: Aws) -> str:
+    return aws.endpoint
 
 
 def test_the_external_id_is_not_shown() -> None:

@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import boto3
@@ -17,36 +16,22 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, _timestamp, session_with
 from iota_dagster.core.errors import Outage, SettingsError
 from iota_dagster.core.storage import Storage, checked_path, open_storage
-
-
-def session() -> boto3.session.Session:
-    return boto3.session.Session("key", "secret", region_name="us-east-1")
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[ClientFactory]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield ClientFactory(ClientOptions(endpoint_url=f"http://{host}:{port}"), session)
-    server.stop()
+from tests.aws import Aws, own_session
 
 
 @pytest.fixture(params=["folder", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return open_storage(str(tmp_path / "root"), ClientFactory())
-    clients: ClientFactory = request.getfixturevalue("clients")
-    bucket = f"lake-{uuid.uuid4().hex}"
-    clients.s3().create_bucket(Bucket=bucket)
-    return open_storage(f"s3://{bucket}/some/prefix", clients)
+    aws: Aws = request.getfixturevalue("aws")
+    return open_storage(f"s3://{aws.bucket('lake')}/some/prefix", aws.clients)
 
 
 def paths(storage: Storage, prefix: str = "") -> list[str]:
@@ -202,7 +187,7 @@ def test_a_missing_root_is_an_outage_and_not_a_missing_file(storage: Storage, tm
 
 def test_a_service_that_does_not_answer_is_an_outage_that_names_the_file() -> None:
     options = ClientOptions(endpoint_url="http://127.0.0.1:1", attempts=1)
-    storage = open_storage("s3://bucket/prefix/", ClientFactory(options, session))
+    storage = open_storage("s3://bucket/prefix/", ClientFactory(options, own_session))
     assert storage.url == "s3://bucket/prefix"
     with pytest.raises(Outage, match=r"s3://bucket/prefix/a/b: .*127\.0\.0\.1:1") as raised:
         storage.read("a/b")
@@ -261,13 +246,44 @@ sys.exit(any(name in sys.modules for name in ("boto3", "botocore")))
 
 
 def test_one_client_is_made_for_each_service_with_our_time_outs_and_retries() -> None:
-    clients = ClientFactory(ClientOptions(region="eu-west-1", connect_seconds=3, attempts=2, connections=7), session)
+    clients = ClientFactory(
+        ClientOptions(region="eu-west-1", connect_seconds=3, attempts=2, connections=7), own_session
+    )
     assert clients.s3() is clients.s3()
     for client in (clients.s3(), clients.sqs(), clients.sts(), clients.glue()):
         config = client.meta.config
         assert client.meta.region_name == "eu-west-1"
         assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (3, 60, 7)
         assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+
+
+def test_every_role_shares_what_is_known_of_the_services() -> None:
+    clients = [ClientFactory(ClientOptions(region="us-east-1"), lambda: session_with(None)).s3() for _ in range(2)]
+    loaders = {id(client._loader) for client in clients}  # type: ignore[attr-defined]
+    assert len(loaders) == 1
+    assert clients[0] is not clients[1]
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_a_time_in_an_answer_is_read_as_botocore_reads_it(time: datetime) -> None:
+    stamp = time.replace(microsecond=0)
+    spellings = {
+        f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z": time.replace(
+            microsecond=time.microsecond // 1000 * 1000
+        ),
+        format_datetime(stamp, usegmt=True): stamp,
+        f"{stamp:%Y-%m-%dT%H:%M:%S}+00:00": stamp,
+        str(int(stamp.timestamp())): stamp,
+    }
+    for text, expected in spellings.items():
+        assert _timestamp(text) == parse_timestamp(text) == expected
+    assert _timestamp(stamp.timestamp()) == stamp
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "nonsenseZ", "no date at all GMT"])
+def test_what_is_no_time_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="timestamp"):
+        _timestamp(text)
 
 
 def test_without_credentials_arrow_looks_for_them_itself() -> None:

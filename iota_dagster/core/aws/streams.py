@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from botocore.exceptions import HTTPClientError, IncompleteReadError
+from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -13,22 +14,46 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
 
+_T = TypeVar("_T")
+
 
 def copy_stream(open_body: Callable[[], StreamingBody], target: BinaryIO, limit: int | None = None) -> bool:
     """Copy a body into an empty file; False when it is longer than `limit` bytes.
 
-    botocore retries a call but not the reading of its answer: a body that breaks off is asked for again, whole, at
-    most three times in all; the last error is then raised.
+    A body that breaks off, or is not what its checksum says, is asked for again, whole, at most three times in all;
+    the last error is then raised.
     """
-    for attempt in range(_ATTEMPTS):
-        target.seek(0)
-        target.truncate()
+
+    def copy() -> bool:
+        if target.tell():  # the rest of an attempt in vain
+            target.seek(0)
+            target.truncate()
+        return _copy(open_body(), target, limit)
+
+    return _again(copy)
+
+
+def copy_part(open_body: Callable[[], StreamingBody], file: int, start: int) -> int:
+    """Copy a body into an open file from a position on, asking again as `copy_stream` does; how many bytes it had."""
+
+    def copy() -> int:
+        position = start
+        for chunk in open_body().iter_chunks(_CHUNK):
+            _write_at(file, chunk, position)
+            position += len(chunk)
+        return position - start
+
+    return _again(copy)
+
+
+def _again(copy: Callable[[], _T]) -> _T:
+    """botocore retries a call but not the reading of its answer."""
+    for _ in range(_ATTEMPTS - 1):
         try:
-            return _copy(open_body(), target, limit)
-        except (HTTPClientError, IncompleteReadError):
-            if attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+            return copy()
+        except (FlexibleChecksumError, HTTPClientError, IncompleteReadError):
+            continue
+    return copy()
 
 
 def _copy(body: StreamingBody, target: BinaryIO, limit: int | None) -> bool:
@@ -40,3 +65,9 @@ def _copy(body: StreamingBody, target: BinaryIO, limit: int | None) -> bool:
             return False
         target.write(chunk)
     return True
+
+
+def _write_at(file: int, data: bytes, position: int) -> None:
+    while data:  # a write may take less than it was given
+        written = os.pwrite(file, data, position)
+        data, position = data[written:], position + written
