@@ -13,7 +13,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "iota_dagster"
 CORE = PACKAGE / "core"
 # settings.py reads the environment; a worker process only throws credentials out of its own.
-ENVIRONMENT = {PACKAGE / "settings.py", CORE / "workers.py"}
+# Besides the settings: what workers must not inherit, and the demo's world of its own.
+ENVIRONMENT = {PACKAGE / "settings.py", CORE / "workers.py", PACKAGE / "demo" / "environment.py"}
 # What a worker process loads; it must start in a tenth of a second and hold no credentials.
 WORKER_MODULES = ("iota_dagster.core.ingest", "iota_dagster.core.detection.engine")
 

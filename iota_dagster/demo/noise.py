@@ -207,7 +207,8 @@ def _call(rng: random.Random, moment: datetime, account: str, who: Principal, ki
             {"type": "AWS::S3::Object", "ARN": f"{arn}/{request['key'] if request else ''}"},
             {"accountId": account, "type": "AWS::S3::Bucket", "ARN": arn},
         ]
-    region = records.HOME_REGION if kind.call.startswith(("iam:", "s3:", "organizations:")) else rng.choice(_REGIONS)
+    at_home = account != records.PRODUCTION or kind.call.startswith(("iam:", "s3:", "organizations:"))
+    region = records.HOME_REGION if at_home else rng.choice(_REGIONS)
     return records.record(
         rng,
         moment,

@@ -1,4 +1,4 @@
-"""An attack on the production account, from a stolen password to a trail that is switched off.
+"""An attack on an account, from a stolen password to a trail that is switched off.
 
 minute   0  passwords are tried for bob from an address nobody knows; one fits, and there is no second factor
 minute   5  who am I, what is here? some sixty calls, some of them denied
@@ -24,8 +24,6 @@ from iota_dagster.demo.records import BROWSER, CLI, PRODUCTION, Principal, Recor
 MINUTES = 72
 """How long it takes at its own pace."""
 
-THIEF, VICTIM = "bob", "backup-operator"
-FIRST_ADDRESS, SECOND_ADDRESS = "203.0.113.66", "203.0.113.201"
 SECRETS = 32
 BUCKET, OBJECTS = "example-customer-exports", 120
 
@@ -54,6 +52,21 @@ _LOOKING_AROUND = (
 _DENIED = frozenset({"iam:SimulatePrincipalPolicy", "organizations:ListAccounts", "guardduty:ListDetectors"})
 
 
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who plays: the user whose password is stolen, the user who is taken over, from which addresses, and where."""
+
+    account: str = PRODUCTION
+    thief: str = "bob"
+    victim: str = "backup-operator"
+    first_address: str = "203.0.113.66"
+    second_address: str = "203.0.113.201"
+
+
+THE_CAST = Cast()
+"""Who plays when nobody else is named."""
+
+
 @dataclass(frozen=True)
 class _Stage:
     """Where and when the story plays; `pace` below 1 fits it into a short window."""
@@ -61,20 +74,22 @@ class _Stage:
     rng: random.Random
     start: datetime
     pace: float
+    cast: Cast
 
     def call(
         self, minute: float, who: Principal, name: str, request: Any = None, response: Any = None, **of: Any
     ) -> Record:
         moment = self.start + timedelta(minutes=minute * self.pace)
         of.setdefault("read_only", response is None)
-        return records.record(self.rng, moment, PRODUCTION, records.HOME_REGION, who, name, request, response, **of)
+        account = self.cast.account
+        return records.record(self.rng, moment, account, records.HOME_REGION, who, name, request, response, **of)
 
 
-def story(rng: random.Random, start: datetime, pace: float = 1.0) -> Iterator[Record]:
+def story(rng: random.Random, start: datetime, pace: float = 1.0, cast: Cast = THE_CAST) -> Iterator[Record]:
     """The attack's records in the order of their times."""
-    stage = _Stage(rng, start, pace)
-    thief = records.user(PRODUCTION, THIEF, rng, (FIRST_ADDRESS,), BROWSER, CLI)
-    victim = records.user(PRODUCTION, VICTIM, rng, (SECOND_ADDRESS,), "python-requests/2.32.5", CLI)
+    stage = _Stage(rng, start, pace, cast)
+    thief = records.user(cast.account, cast.thief, rng, (cast.first_address,), BROWSER, CLI)
+    victim = records.user(cast.account, cast.victim, rng, (cast.second_address,), "python-requests/2.32.5", CLI)
     yield from _break_in(stage, thief)
     yield from _look_around(stage, thief)
     yield from _take_over(stage, thief, victim)
@@ -86,7 +101,7 @@ def story(rng: random.Random, start: datetime, pace: float = 1.0) -> Iterator[Re
 def _break_in(stage: _Stage, thief: Principal) -> Iterator[Record]:
     for attempt in range(7):
         moment = stage.start + timedelta(minutes=attempt * 0.5 * stage.pace)
-        yield sign_in(stage.rng, moment, PRODUCTION, thief, mfa=False, success=attempt == 6)
+        yield sign_in(stage.rng, moment, stage.cast.account, thief, mfa=False, success=attempt == 6)
 
 
 def _look_around(stage: _Stage, thief: Principal) -> Iterator[Record]:
@@ -97,7 +112,7 @@ def _look_around(stage: _Stage, thief: Principal) -> Iterator[Record]:
 
 
 def _take_over(stage: _Stage, thief: Principal, victim: Principal) -> Iterator[Record]:
-    name = {"userName": VICTIM}
+    name = {"userName": stage.cast.victim}
     created = {"accessKeyId": victim.identity["accessKeyId"], "status": "Active", **name}
     yield stage.call(25, thief, "iam:CreateAccessKey", name, {"accessKey": created})
     profile = {"loginProfile": {**name, "passwordResetRequired": False}}
@@ -121,7 +136,7 @@ def _copy_out(stage: _Stage, victim: Principal) -> Iterator[Record]:
         key = f"exports/2026/customers-{number:04}.csv.gz"
         resources = [
             {"type": "AWS::S3::Object", "ARN": f"{arn}/{key}"},
-            {"accountId": PRODUCTION, "type": "AWS::S3::Bucket", "ARN": arn},
+            {"accountId": stage.cast.account, "type": "AWS::S3::Bucket", "ARN": arn},
         ]
         sent = {"bytesTransferredIn": 0, "bytesTransferredOut": stage.rng.randrange(20_000_000, 90_000_000)}
         yield stage.call(
@@ -135,6 +150,6 @@ def _copy_out(stage: _Stage, victim: Principal) -> Iterator[Record]:
 
 
 def _cover_up(stage: _Stage, victim: Principal) -> Iterator[Record]:
-    trail = {"name": f"arn:aws:cloudtrail:{records.HOME_REGION}:{PRODUCTION}:trail/production-events"}
+    trail = {"name": f"arn:aws:cloudtrail:{records.HOME_REGION}:{stage.cast.account}:trail/account-events"}
     yield stage.call(70, victim, "cloudtrail:StopLogging", trail, read_only=False)
     yield stage.call(71, victim, "cloudtrail:DeleteTrail", trail, read_only=False)

@@ -1,80 +1,182 @@
-"""`iota demo`: the whole road on generated logs, for people and for scripts, once or again."""
+"""`iota demo`: the whole platform on its own AWS; once through for scripts, and live until somebody ends it."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
+from subprocess import PIPE
 
+import psutil
+import pyarrow as pa
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from rich.console import Console
 
 from iota_dagster.cli import iota
-from iota_dagster.core.hours import parse_hour_key
-from iota_dagster.demo import run as demo
+from iota_dagster.core.model import Alert
+from iota_dagster.demo import traffic
+from iota_dagster.demo.processes import answers
+from iota_dagster.demo.view import page, showing, summary
+from iota_dagster.demo.watch import Found, View
 
 FIGURES = {"objects", "records", "events", "duplicates", "quarantined", "matches", "alerts", "rows", "seconds"}
-HOUR = parse_hour_key("2026-11-22-10:00")
+START = datetime(2026, 11, 22, 10, tzinfo=UTC)
+DEMO = "from iota_dagster.cli import main; main()"
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(iota, ["demo", *arguments], catch_exceptions=False)
-
-
-def test_the_demo_finds_the_attack_and_a_second_one_adds_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_demo_finds_the_attack_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(demo, "HOURS", 2)
-    monkeypatch.setattr(demo, "EVENTS_PER_HOUR", 200)
+    monkeypatch.setattr(traffic, "HOURS", 2)
+    monkeypatch.setattr(traffic, "EVENTS_PER_HOUR", 200)
+    before = dict(os.environ)
 
-    first = run("--once", "--json")
-    assert (first.exit_code, first.stderr) == (0, "")
-    figures = json.loads(first.stdout)
-    assert set(figures) == FIGURES | {"alert_titles", "answer"}
+    result = CliRunner().invoke(iota, ["demo", "--once", "--json"], catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (0, "")
+    figures = json.loads(result.stdout)
+    assert set(figures) == FIGURES | {"accounts", "glue_partitions", "alert_titles", "answer"}
     assert figures["events"] == figures["rows"]["cloudtrail_events"] == 400
     assert figures["records"] == figures["events"] + figures["duplicates"]
     assert figures["duplicates"] > 0
     assert figures["quarantined"] == 0
+    assert figures["accounts"] == 3
+    assert figures["glue_partitions"] >= 2 * len(figures["rows"])
     assert len(figures["alert_titles"]) == figures["alerts"]
     for words in ("without MFA", "access key", "administrator rights", "many secrets", "StopLogging"):
         assert any(words in title for title in figures["alert_titles"]), words
     assert {"signin", "secretsmanager", "s3"} <= {row["service"] for row in figures["answer"]}
-
-    # Should the hour turn between the two, the second one has something to add; it must not fail then.
-    monkeypatch.setattr(demo, "write_logs", lambda folder, until: None)
-    second = run()
-    assert (second.exit_code, second.stderr) == (0, "")
-    for words in ("nothing new", "0 new alerts", "secretsmanager", "make dev", "iota query"):
-        assert words in second.stdout, words
+    assert list((tmp_path / "home" / "demo").iterdir()) == []
+    assert dict(os.environ) == before
 
 
-def test_the_next_demo_writes_the_hours_since_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "EVENTS_PER_HOUR", 50)
-    first = demo.write_logs(tmp_path, HOUR)
-    assert first is not None
-    assert first.events >= demo.HOURS * 50
-    files = _files(tmp_path)
-    assert demo.write_logs(tmp_path, HOUR) is None
-    assert demo.write_logs(tmp_path, HOUR - 1) is None  # a clock that was put back
-    assert _files(tmp_path) == files
-
-    assert demo.write_logs(tmp_path, HOUR + 1) is not None
-    added = _files(tmp_path).keys() - files.keys()
-    assert added
-    assert all("_20261122T10" in path.name for path in added)
-
-
-def test_a_demo_that_was_interrupted_writes_the_same_bytes_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo, "EVENTS_PER_HOUR", 50)
-    demo.write_logs(tmp_path, HOUR)
-    files = _files(tmp_path)
-    (tmp_path / "written_until").write_text("")
-    demo.write_logs(tmp_path, HOUR)
-    assert _files(tmp_path) == files
+@pytest.mark.timeout(300)  # two starts of Dagster, perhaps on a machine with much else to do
+def test_a_demo_leaves_no_process_behind_and_the_next_one_tidies_up_after_one_that_was_killed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with live_demo(home) as (demo, ui):
+        while not answers(ui):
+            assert psutil.wait_procs([psutil.Process(demo.pid)], timeout=0.2)[1], "it has ended"
+        demo.kill()
+        demo.wait()
+        assert ended(home)
+    assert len(list((home / "demo").iterdir())) == 2
+    with live_demo(home) as (demo, _):
+        demo.terminate()
+        said = demo.communicate(timeout=60)[0]
+        assert ended(home)
+    assert (demo.returncode, "no alert yet" in said) == (0, True)
+    assert list((home / "demo").iterdir()) == []
 
 
-def _files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in (folder / "logs").rglob("*.json.gz")}
+@contextmanager
+def live_demo(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo that has begun to start Dagster, and its UI's address; whatever happens, none of its processes stays."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"IOTA_HOME": str(home)}
+    with subprocess.Popen([sys.executable, "-c", DEMO, "demo"], env=environment, text=True, stdout=PIPE) as demo:
+        try:
+            assert demo.stdout is not None
+            line = demo.stdout.readline()
+            assert "Dagster: http://127.0.0.1:" in line
+            assert len(processes(home)) >= 2, "the embedded AWS and Dagster"
+            yield demo, line.split("Dagster: ")[1].strip()
+        finally:
+            for process in processes(home):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+def processes(home: Path) -> list[psutil.Process]:
+    """Every process that a demo in this home has to do with, whoever its parent is now."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            names = [*process.environ().values(), *(file.path for file in process.open_files())]
+            if process.pid != os.getpid() and any(name.startswith(str(home)) for name in names):
+                found.append(process)
+    return found
+
+
+def ended(home: Path) -> bool:
+    """Whether no process of a demo is left, at once or soon."""
+    return not psutil.wait_procs(processes(home), timeout=60)[1] and not processes(home)
+
+
+def view(seconds: float, alerts: int) -> View:
+    answer = pa.table({"address": ["203.0.113.66"] * 20, "calls": range(20)})
+    found = [Found(alert(number), 2.5 + number, live=True) for number in range(alerts)]
+    return View(
+        started=START,
+        now=START + timedelta(seconds=seconds),
+        folder=Path("home/demo/now"),
+        ui="http://127.0.0.1:3000",
+        ui_answers=True,
+        put=500,
+        figures={
+            "objects": 480,
+            "records": 25_000,
+            "events": 14_400,
+            "duplicates": 10_600,
+            "quarantined": 0,
+            "alerts": 6,
+        },
+        found=found,
+        first_alert=START + timedelta(seconds=17.25) if alerts else None,
+        glue_partitions=51,
+        answer=answer if alerts else None,
+    )
+
+
+def alert(number: int) -> Alert:
+    return Alert(
+        id=f"a{number}",
+        rule_id="AWS.Example",
+        dedup="",
+        period_start=START,
+        period_minutes=60,
+        severity="HIGH",
+        title=f"alert {number} \x1b[31mred\x1b[0m",
+        matches=1,
+        first_event_time=START,
+        last_event_time=START,
+        status="open",
+        created_at=START,
+    )
+
+
+@pytest.mark.parametrize("height", [10, 24, 60])
+def test_the_page_shows_everything_and_fits_the_terminal(height: int) -> None:
+    console = Console(file=StringIO(), width=120, height=height, record=True)
+    console.print(page(view(30, 40), height))
+    text = console.export_text()
+    for words in ("480", "14,400", "10,600", "51", "first alert after 17.2 s", "22.0 s (median)", "127.0.0.1:3000"):
+        assert words in text, words
+    assert "alert 0 \\x1b[31mred" in text
+    assert "203.0.113.66" in text
+    assert ". home/demo/now/env" in text
+    assert height < 20 or len(text.splitlines()) <= height
+
+
+def test_without_a_terminal_every_alert_is_one_line_and_the_answer_comes_once() -> None:
+    console = Console(file=StringIO(), width=100, record=True)
+    with showing(console) as show:
+        for number in range(4):
+            show(view(number, number))
+    text = console.export_text()
+    assert text.count("HIGH: alert 0") == text.count("HIGH: alert 2") == 1
+    assert "alert 1 \\x1b[31mred\\x1b[0m (3.5 s after its event)" in text
+    assert text.count("What else came from") == 1
+    assert text.count("Glue partitions 51") == 1
+
+
+def test_the_end_says_how_long_the_first_alert_took() -> None:
+    text = summary(view(30, 3))
+    assert "the first alert came 17.2 s after the start" in text
+    assert "live alerts after 3.5 s (median), 4.5 s at most" in text
+    assert "no alert yet" in summary(view(1, 0))
