@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import dagster as dg
+import sqlalchemy as sa
 
 from iota_dagster.core.errors import Outage
-from iota_dagster.core.hours import Hour, hour_key, parse_hour_key
+from iota_dagster.core.hours import Hour, hour_folder, hour_key, parse_hour_key
 from iota_dagster.core.road import Road
-from iota_dagster.core.store import lake_catalog, ledger
+from iota_dagster.core.store import summaries
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.core.store.summaries import HourFiles
+from iota_dagster.defs.figures import Cell, Figures, numbers, place, table
 from iota_dagster.defs.partitions import BACKFILL, HOURLY
+from iota_dagster.platform import Platform
+from iota_dagster.settings import Settings
 
 CLAIM_TAG = "iota/claim"
 """On runs that only add what is new; a run without it (UI, backfill) does its hours again as well."""
@@ -22,12 +27,14 @@ BACKLOG_TAG = "iota/backlog"
 """On runs of hours long past: they leave room for what arrives now."""
 
 OWNERS = ["team:detection"]
+EVENT_HOURS = 25
+"""Rows of the table of event hours that a run has written into: a day's and one."""
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def hourly_asset(group: str, kinds: set[str], **more: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` with what all assets have in common: hours, backfills of a day per run, owners, the hand-over."""
+    """`dg.asset` with what all assets have in common: hours, backfills of a day per run, the hand-over, outages."""
     decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         partitions_def=HOURLY,
         backfill_policy=BACKFILL,
@@ -37,7 +44,7 @@ def hourly_asset(group: str, kinds: set[str], **more: Any) -> Callable[[Callable
         io_manager_key="batches",
         **more,
     )
-    return decorate
+    return lambda compute: decorate(waiting_out_outages()(compute))
 
 
 def run_of(context: dg.AssetExecutionContext, road: Road) -> RunIdentity:
@@ -72,24 +79,64 @@ def each(items: Iterable[_Item], work: Callable[[_Item], _Result]) -> list[_Resu
     return results
 
 
-def add_hour_totals(context: dg.AssetExecutionContext, road: Road) -> None:
-    """Each delivery hour's totals over all its batches, beside the figures of this run's."""
+def add_hour_figures(
+    context: dg.AssetExecutionContext, road: Road, figures: Callable[[sa.Connection, Hour], Figures]
+) -> None:
+    """What the store says of each delivery hour over all its batches, beside the figures of this run's."""
     for hour in hours_of(context):
         with road.database.read() as connection:
-            totals = ledger.hour_totals(connection, hour)
-        context.add_asset_metadata(
-            {f"hour_{name}": value for name, value in totals.items()}, partition_key=hour_key(hour)
-        )
+            found = figures(connection, hour)
+        context.add_asset_metadata(found, partition_key=hour_key(hour))
 
 
-def report_tables(context: dg.AssetExecutionContext, road: Road, touched: Iterable[TableHour]) -> None:
-    """Tell Dagster which event hours of which tables hold something new, with those hours' totals."""
-    for table, hour in sorted(set(touched)):
-        key = hour_key(hour)
-        if not HOURLY.has_partition_key(key):
-            context.log.warning(f"{table} {key} lies outside the partitions; partitions_start decides where they begin")
+def hour_numbers(values: Mapping[str, int]) -> Figures:
+    """Totals of a delivery hour under the names that all assets use for them."""
+    return numbers({f"hour_{name}": value for name, value in values.items()})
+
+
+def report_tables(
+    context: dg.AssetExecutionContext, platform: Platform, touched: Iterable[TableHour], batch_ids: Sequence[str]
+) -> Figures:
+    """Tell Dagster which event hours of which tables hold something new, with those hours' totals.
+
+    `batch_ids` are this run's; the figures of what they wrote are returned for the asset that did it.
+    """
+    with platform.database.read() as connection:
+        found = summaries.table_hours(connection, touched, batch_ids)
+    for (name, hour), files in found.items():
+        if not HOURLY.has_partition_key(hour_key(hour)):
+            context.log.warning(
+                f"{name} {hour_key(hour)} lies outside the partitions; partitions_start decides where they begin"
+            )
             continue
-        with road.database.read() as connection:
-            rows, size, files = lake_catalog.hour_rows(connection, table, hour)
-        metadata = {"dagster/row_count": rows, "bytes": size, "files": files}
-        context.log_event(dg.AssetMaterialization(table, partition=key, metadata=metadata))
+        metadata = table_figures(platform.settings, name, hour, files)
+        context.log_event(dg.AssetMaterialization(name, partition=hour_key(hour), metadata=metadata))
+    return _touched_figures(found)
+
+
+def table_figures(settings: Settings, name: str, hour: Hour, files: HourFiles) -> Figures:
+    """What an event hour of a lake table holds, how much of it this run has written, and where it lies."""
+    values = {"dagster/row_count": files.rows, "bytes": files.bytes, "files": files.files}
+    mine = {"batch_rows": files.batch_rows, "batch_bytes": files.batch_bytes} if files.batch_rows else {}
+    return numbers(values | mine) | {"location": place(settings, f"{settings.lake_url}/{name}/{hour_folder(hour)}")}
+
+
+def _touched_figures(found: Mapping[TableHour, HourFiles]) -> Figures:
+    """The event hours a run has written into, the newest first: where late events went is seen at a glance."""
+    newest = sorted(found, key=lambda key: (-key[1], key[0]))
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "table": name,
+            "event_hour": hour_key(hour),
+            "batch_rows": found[name, hour].batch_rows,
+            "rows": found[name, hour].rows,
+            "files": found[name, hour].files,
+        }
+        for name, hour in newest
+    )
+    sums = {
+        "batch_rows": sum(item.batch_rows for item in found.values()),
+        "batch_bytes": sum(item.batch_bytes for item in found.values()),
+        "batch_event_hours": len({hour for _, hour in found}),
+    }
+    return numbers(sums) | table("event_hours", rows, limit=EVENT_HOURS)

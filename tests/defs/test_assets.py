@@ -13,6 +13,9 @@ from click.testing import CliRunner
 
 from iota_dagster.cli import iota
 from iota_dagster.definitions import defs
+from iota_dagster.ingesting import register_path
+from iota_dagster.platform import open_platform
+from iota_dagster.settings import load_settings
 from tests.cli.logs import START, packed, record, write
 
 NEXT = START + timedelta(hours=1)
@@ -71,6 +74,64 @@ def test_each_table_shows_what_its_event_hours_hold(instance: dg.DagsterInstance
     assert (events["hour_records"], events["hour_rows"], events["hour_duplicates"]) == (14, 10, 4)
 
 
+def rows(shown: object) -> list[dict[str, object]]:
+    """A table of metadata as rows."""
+    assert isinstance(shown, dg.TableMetadataValue)
+    return [dict(record.data) for record in shown.records]
+
+
+def test_every_asset_shows_its_figures_and_the_hours_totals(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    raw = figures(instance, "raw_logs", NEXT_HOUR)
+    assert (raw["batch_objects"], raw["batch_unreadable"], raw["batch_waiting"]) == (2, 0, 0)
+    assert (raw["hour_objects"], raw["hour_waiting"], raw["hour_unreadable"]) == (1, 0, 0)
+    assert str(raw["objects/logs/111122223333"]).startswith(str(tmp_path / "logs" / "AWSLogs"))
+    events = figures(instance, "events", NEXT_HOUR)
+    assert {"lag_event_seconds", "lag_delivered_seconds", "lag_registered_seconds", "batch_seconds"} <= events.keys()
+    assert rows(events["event_hours"])[0] == {"log_type": "AWS.CloudTrail", "event_hour": NEXT_HOUR, "events": 5}
+    lake = figures(instance, "lake", NEXT_HOUR)
+    assert lake["batch_rows_cloudtrail_events"] == 30  # one run did both hours, and shows its own figures on each
+    assert lake["batch_event_hours"] == 2
+    deliveries = figures(instance, "alert_deliveries", NEXT_HOUR)
+    assert (deliveries["sent"], deliveries["outbox_waiting"], deliveries["outbox_failed"]) == (0, 0, 0)
+
+
+def test_alerts_show_what_an_hour_is_about(instance: dg.DagsterInstance) -> None:
+    shown = figures(instance, "alerts", NEXT_HOUR)
+    assert (shown["hour_matches"], shown["hour_alerts"]) == (1, 1)
+    (alert,) = rows(shown["newest_alerts"])
+    assert (alert["matches"], alert["status"], alert["last_event"]) == (1, "open", "2025-03-01 11:00:29")
+    (rule,) = rows(shown["top_rules"])
+    assert rule == {"rule": alert["rule"], "matches": 1}
+    quiet = figures(instance, "alerts", HOUR)
+    assert (quiet["hour_matches"], quiet["hour_alerts"]) == (0, 0)
+    assert "newest_alerts" not in quiet
+
+
+def test_a_table_says_where_an_hour_lies_and_how_much_of_it_is_new(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    shown = figures(instance, "cloudtrail_events", HOUR)
+    assert shown["batch_rows"] == shown["dagster/row_count"] == 25
+    folder = tmp_path / "home" / "lake" / "cloudtrail_events" / "year=2025" / "month=03" / "day=01" / "hour=10"
+    assert shown["location"] == str(folder)
+    assert folder.is_dir()
+
+
+def test_an_object_that_cannot_be_read_is_named_in_the_hours_figures(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    lost = write(tmp_path / "logs", 3, packed([record(40)]), NEXT)
+    settings = load_settings()
+    register_path(open_platform(settings), tmp_path / "logs")
+    lost.unlink()
+    run(instance, defs.resolve_job_def("ingest"), NEXT_HOUR, NEXT_HOUR)
+    shown = figures(instance, "raw_logs", NEXT_HOUR)
+    assert (shown["batch_unreadable"], shown["hour_unreadable"], shown["hour_objects"]) == (1, 1, 2)
+    (unreadable,) = rows(shown["unreadable"])
+    assert unreadable["reason"] == "missing"
+    assert str(unreadable["object"]).endswith(lost.name)
+
+
 def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     before = state(tmp_path)
     run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR)
@@ -108,6 +169,8 @@ def test_materializing_a_table_by_hand_compacts_its_hours(instance: dg.DagsterIn
     run(instance, subset, HOUR, NEXT_HOUR)
     files = list((tmp_path / "home" / "lake" / "cloudtrail_events").rglob("hour=10/g=1/*.parquet"))
     assert len(files) == 1
+    shown = figures(instance, "cloudtrail_events", HOUR)
+    assert (shown["dagster/row_count"], shown["files"], shown["compacted_hours"]) == (25, 1, 1)
     assert state(tmp_path) == before
 
 

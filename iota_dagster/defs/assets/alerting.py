@@ -1,13 +1,25 @@
 """`alerts` and `alert_deliveries`: the rules over a batch's events, and telling people, once."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
+import sqlalchemy as sa
 
-from iota_dagster.core.road import Branch, Judged
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.road import Branch, Judged, Road
+from iota_dagster.core.store import summaries
+from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lags, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import each, hourly_asset, report_tables, run_of, waiting_out_outages
+from iota_dagster.defs.steps import (
+    add_hour_figures,
+    each,
+    hour_numbers,
+    hourly_asset,
+    report_tables,
+    run_of,
+)
 
 FIRST = {"dagster/priority": "10"}
 """People are told before the lake is written."""
@@ -21,15 +33,16 @@ def alerts(
 
     Judging again replaces a batch's matches; only an object's first completion can page anybody.
     """
-    road = platform.road
+    watch, road = Stopwatch(), platform.road
     batches = road.to_publish(run_of(context, road), events.hours, Branch.ALERTS)
-    with waiting_out_outages():
-        judged = each(batches, road.judge)
+    judged = each(batches, road.judge)
     for item in judged:
         for failure in item.judgement.failures:
             context.log.error(f"rule {failure.rule_id}: {failure.function}: {failure.error} ({failure.count} times)")
-    report_tables(context, road, [key for item in judged for key in item.changed])
-    return dg.Output(events, metadata=_figures(judged))
+    touched = [key for item in judged for key in item.changed]
+    report_tables(context, platform.platform, touched, [item.batch.id for item in judged])
+    add_hour_figures(context, road, _hour_figures)
+    return dg.Output(events, metadata=_figures(judged) | _time_figures(road, judged) | watch.figures())
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)
@@ -37,25 +50,70 @@ def alert_deliveries(
     context: dg.AssetExecutionContext, platform: PlatformResource, alerts: HourBatches
 ) -> dg.Output[None]:
     """Everything that is due in the outbox, sent to its destinations; what fails is tried again later."""
-    with waiting_out_outages():
-        report = platform.road.deliver()
+    watch, road = Stopwatch(), platform.road
+    report = road.deliver()
     for name, tally in report.by_destination.items():
         if tally.error:
             context.log.warning(f"destination {name}: {tally.error}")
-    return dg.Output(None, metadata={"sent": report.sent, "retried": report.retried, "failed": report.failed})
+    with road.database.read() as connection:
+        left = summaries.outbox(connection)
+    values = {"sent": report.sent, "retried": report.retried, "failed": report.failed}
+    destinations: Iterator[Mapping[str, Cell]] = (
+        {
+            "destination": name,
+            "sent": tally.sent,
+            "retried": tally.retried,
+            "failed": tally.failed,
+            "error": tally.error or "",
+        }
+        for name, tally in report.by_destination.items()
+    )
+    shown = numbers(values | {f"outbox_{name}": count for name, count in left.items()})
+    if report.sent:
+        claimed = road.assignments(run_of(context, road), alerts.hours)
+        shown |= lags(road, [item.batch.id for item in claimed if not item.redo])
+    return dg.Output(None, metadata=shown | table("destinations", destinations) | watch.figures())
 
 
-def _figures(judged: list[Judged]) -> dict[str, dg.MetadataValue]:
+def _figures(judged: Sequence[Judged]) -> Figures:
     matches = [match for item in judged for match in item.judgement.matches]
-    figures = {
+    failures = [failure for item in judged for failure in item.judgement.failures]
+    values = {
         "batch_events": sum(item.judgement.events for item in judged),
         "batch_matches": len(matches),
         "alerts_created": sum(len(item.changes.created) for item in judged),
         "alerts_withdrawn": sum(len(item.changes.withdrawn) for item in judged),
-        "rule_failures": sum(failure.count for item in judged for failure in item.judgement.failures),
+        "rule_failures": sum(failure.count for failure in failures),
     }
-    shown: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in figures.items()}
-    if top := Counter(match.rule_id for match in matches).most_common(10):
-        records = [dg.TableRecord({"rule": rule, "matches": count}) for rule, count in top]
-        shown["top_rules"] = dg.MetadataValue.table(records)
-    return shown
+    top = Counter(match.rule_id for match in matches).most_common(ROWS)
+    rules: Iterator[Mapping[str, Cell]] = ({"rule": rule, "matches": count} for rule, count in top)
+    errors: Iterator[Mapping[str, Cell]] = (
+        {"rule": item.rule_id, "function": item.function, "failures": item.count, "error": item.error}
+        for item in sorted(failures, key=lambda failure: -failure.count)
+    )
+    versions = {item.judgement.rules_version for item in judged if item.judgement.rules_version}
+    shown: Figures = {"rules_version": dg.MetadataValue.text(", ".join(sorted(versions)))} if versions else {}
+    return numbers(values) | table("top_rules", rules) | table("top_errors", errors) | shown
+
+
+def _hour_figures(connection: sa.Connection, hour: Hour) -> Figures:
+    found = summaries.hour_alerts(connection, hour, ROWS)
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "severity": alert.severity,
+            "title": alert.title,
+            "rule": alert.rule_id,
+            "matches": alert.matches,
+            "last_event": f"{alert.last_event_time:%Y-%m-%d %H:%M:%S}",
+            "status": alert.status,
+        }
+        for alert in found.newest
+    )
+    return hour_numbers({"matches": found.matches, "alerts": found.alerts}) | table("newest_alerts", rows)
+
+
+def _time_figures(road: Road, judged: Sequence[Judged]) -> Figures:
+    """How long it took from the newest match, and from the oldest object, to here; of first revisions only."""
+    new = [item for item in judged if item.batch.revision == 1]
+    times = [match.event_time for item in new for match in item.judgement.matches]
+    return lags(road, [item.batch.id for item in new], max(times, default=None)) if new else {}

@@ -1,5 +1,7 @@
 """`glue_partitions`: the event hours that a run has touched, in the Glue Data Catalog."""
 
+from collections.abc import Iterator, Mapping
+
 import dagster as dg
 
 from iota_dagster.core.hours import Hour, hour_key
@@ -13,8 +15,10 @@ from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.defs.assets.alerting import alerts
 from iota_dagster.defs.assets.lake import lake
 from iota_dagster.defs.assets.tables import TABLES
+from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import hourly_asset, hours_of, run_of, waiting_out_outages
+from iota_dagster.defs.steps import hourly_asset, hours_of, run_of
+from iota_dagster.settings import Settings
 
 SHOWN = 50
 """Rows of the table in an hour's metadata."""
@@ -31,11 +35,10 @@ def glue_partitions(context: dg.AssetExecutionContext, platform: PlatformResourc
     if catalog is None:
         context.log.info("glue_database is not set: nothing is registered in a catalog")
         return dg.MaterializeResult(metadata={"glue_database": "not set", "partitions": 0})
-    road = platform.road
-    with waiting_out_outages():
-        touched, rewritten = _touched(road, run_of(context, road), hours_of(context))
-        registered = catalog.register([*touched, *(catalog.rewritten_hours() if rewritten else ())])
-    return dg.MaterializeResult(metadata=_figures(platform.platform.settings.glue_database or "", registered))
+    watch, road = Stopwatch(), platform.road
+    touched, rewritten = _touched(road, run_of(context, road), hours_of(context))
+    registered = catalog.register([*touched, *(catalog.rewritten_hours() if rewritten else ())])
+    return dg.MaterializeResult(metadata=_figures(platform.platform.settings, registered) | watch.figures())
 
 
 def _touched(road: Road, run: RunIdentity, hours: tuple[Hour, ...]) -> tuple[list[TableHour], bool]:
@@ -53,26 +56,32 @@ def _touched(road: Road, run: RunIdentity, hours: tuple[Hour, ...]) -> tuple[lis
     return touched, any(batch.revision > 1 for batch in found)
 
 
-def _figures(database: str, registered: Registered) -> dict[str, dg.MetadataValue]:
+def _figures(settings: Settings, registered: Registered) -> Figures:
     changed = dict.fromkeys(registered.created, "created") | dict.fromkeys(registered.updated, "updated")
-    shown: dict[str, dg.MetadataValue] = {
-        "glue_database": dg.MetadataValue.text(database),
-        "tables": dg.MetadataValue.int(len(registered.tables)),
-        "partitions": dg.MetadataValue.int(len(registered.partitions)),
-        "partitions_created": dg.MetadataValue.int(len(registered.created)),
-        "partitions_updated": dg.MetadataValue.int(len(registered.updated)),
+    values = {
+        "tables": len(registered.tables),
+        "partitions": len(registered.partitions),
+        "partitions_created": len(registered.created),
+        "partitions_updated": len(registered.updated),
     }
-    records = [
-        dg.TableRecord(
-            {
-                "table": table,
-                "event_hour": hour_key(hour),
-                "change": changed.get((table, hour), "none"),
-                "location": registered.partitions[table, hour],
-            }
-        )
-        for table, hour in sorted(registered.partitions)[:SHOWN]
-    ]
-    if records:
-        shown["event_hours"] = dg.MetadataValue.table(records)
-    return shown
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "table": name,
+            "event_hour": hour_key(hour),
+            "change": changed.get((name, hour), "none"),
+            "location": registered.partitions[name, hour],
+        }
+        for name, hour in sorted(registered.partitions)
+    )
+    return {"glue_database": _database(settings)} | numbers(values) | table("event_hours", rows, limit=SHOWN)
+
+
+def _database(settings: Settings) -> dg.MetadataValue:
+    """The database, linked to the AWS console where it is AWS's own."""
+    name = settings.glue_database or ""
+    if settings.endpoint_url:
+        return dg.MetadataValue.text(name)
+    region = f"?region={settings.region}" if settings.region else ""
+    return dg.MetadataValue.url(
+        f"https://console.aws.amazon.com/glue/home{region}#/v2/data-catalog/databases/view/{name}"
+    )

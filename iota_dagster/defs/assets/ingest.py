@@ -1,25 +1,43 @@
 """`raw_logs` and `events`: objects of a delivery hour become deduplicated, classified, committed events."""
 
-import dagster as dg
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from iota_dagster.core.hours import Hour
+import dagster as dg
+import sqlalchemy as sa
+
+from iota_dagster.core.aws.requests import RequestCounts
+from iota_dagster.core.errors import WorkFilesLost
+from iota_dagster.core.fetching import Fetched
+from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.model import LogObject, QuarantineItem
 from iota_dagster.core.parser import parser_version
 from iota_dagster.core.prepare import CannotDoAgain, Committed
+from iota_dagster.core.road import Road
+from iota_dagster.core.store import ledger, summaries
+from iota_dagster.defs.figures import Cell, Figures, Stopwatch, event_times, lags, numbers, place, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import (
     CLAIM_TAG,
-    add_hour_totals,
+    EVENT_HOURS,
+    add_hour_figures,
     each,
+    hour_numbers,
     hourly_asset,
     hours_of,
     run_of,
-    waiting_out_outages,
 )
 from iota_dagster.scanning import SCANNED_TAG, scan_hours
+from iota_dagster.settings import Settings
+
+LINKS = 5
+"""Most places of log objects that an hour links to."""
 
 
-@hourly_asset("ingest", {"s3"})
+@hourly_asset("ingest", {"s3", "sqs"})
 def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Output[HourBatches]:
     """The log objects of a delivery hour, claimed as batches and fetched to this machine.
 
@@ -27,25 +45,25 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     what no message told of, and also takes the hour's done batches again. An object that cannot be read leaves its
     batch with the reason; the others go on.
     """
-    road, hours = platform.road, hours_of(context)
+    watch, road, hours = Stopwatch(), platform.road, hours_of(context)
     run = run_of(context, road)
     scanned = _scan(context, platform, hours)
-    with waiting_out_outages():
-        claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
-        fetched = each([item for item in claimed if item.needs_objects], road.fetch)
+    claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
+    fetched = each([item for item in claimed if item.needs_objects], road.fetch)
     failures = [(item, error) for batch in fetched for item, error in batch.failed]
     for item, error in failures:
         context.log.warning(f"{item.bucket}/{item.key}: {error.reason}: {error.detail}")
-    waiting = [(item, outage) for batch in fetched for item, outage in batch.waiting]
-    for outage in sorted({str(outage) for _, outage in waiting}):
+    for outage in sorted({str(outage) for batch in fetched for _, outage in batch.waiting}):
         context.log.warning(f"objects wait until this has passed: {outage}")
-    metadata = scanned | {
-        "batches": len(fetched),
-        "batch_objects": sum(len(item.spooled) for item in fetched),
-        "batch_bytes": sum(path.stat().st_size for item in fetched for path in item.spooled.values()),
-        "batch_unreadable": len(failures),
-        "batch_waiting": len(waiting),
-    }
+    add_hour_figures(context, road, lambda connection, hour: hour_numbers(summaries.hour_objects(connection, hour)))
+    metadata = (
+        _fetched_figures(fetched)
+        | numbers(scanned)
+        | lags(road, [item.batch.id for item in fetched if not item.redo])
+        | _request_figures(platform.platform.accounts.requests())
+        | _places(platform.platform.settings, [item for batch in fetched for item in batch.batch.objects])
+        | watch.figures()
+    )
     return dg.Output(HourBatches(run.root, hours), metadata=metadata, data_version=dg.DataVersion(parser_version()))
 
 
@@ -59,6 +77,65 @@ def _scan(context: dg.AssetExecutionContext, platform: PlatformResource, hours: 
     return {"scan_listed": sum(item.listed for item in reports), "scan_new": sum(item.new for item in reports)}
 
 
+def _fetched_figures(fetched: Sequence[Fetched]) -> Figures:
+    failures = [(item, error) for batch in fetched for item, error in batch.failed]
+    waiting = Counter((item.integration, str(outage)) for batch in fetched for item, outage in batch.waiting)
+    values = {
+        "batches": len(fetched),
+        "batch_objects": sum(len(item.spooled) for item in fetched),
+        "batch_bytes": sum(path.stat().st_size for item in fetched for path in item.spooled.values()),
+        "batch_unreadable": len(failures),
+        "batch_waiting": waiting.total(),
+    }
+    unreadable: Iterator[Mapping[str, Cell]] = (
+        {"object": f"{item.bucket}/{item.key}", "reason": error.reason, "detail": error.detail}
+        for item, error in failures
+    )
+    outages: Iterator[Mapping[str, Cell]] = (
+        {"integration": name, "objects": count, "outage": outage} for (name, outage), count in waiting.most_common()
+    )
+    return numbers(values) | table("unreadable", unreadable) | table("waiting", outages)
+
+
+def _request_figures(counts: Mapping[str, RequestCounts]) -> Figures:
+    """The run's requests to AWS so far, by the role that made them."""
+    found = [
+        (who, operation, count)
+        for who, counted in sorted(counts.items())
+        for (_, operation), count in sorted(counted.by_operation().items())
+    ]
+    if not found:
+        return {}
+    values = {
+        "requests": sum(count.requests for _, _, count in found),
+        "requests_throttled": sum(count.throttled for _, _, count in found),
+        "requests_failed": sum(count.errors for _, _, count in found),
+    }
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "role": who,
+            "operation": operation,
+            "requests": count.requests,
+            "throttled": count.throttled,
+            "failed": count.errors,
+        }
+        for who, operation, count in found
+    )
+    return numbers(values) | table("requests_by_role", rows, limit=50)
+
+
+def _places(settings: Settings, objects: Sequence[LogObject]) -> Figures:
+    """Where the objects of a batch lie, one place by integration and folder."""
+    found: Figures = {}
+    for item in objects:
+        folder, _, _ = item.key.rpartition("/")
+        name = f"objects/{item.integration}/{item.account or 'any'}"
+        if len(found) < LINKS and name not in found:
+            bucket = item.bucket if item.bucket.startswith(SCHEME) else f"s3://{item.bucket}"
+            found[name] = place(settings, f"{bucket}/{folder}", item.region)
+    return found
+
+
 @hourly_asset("ingest", {"python"})
 def events(
     context: dg.AssetExecutionContext, platform: PlatformResource, raw_logs: HourBatches
@@ -67,10 +144,9 @@ def events(
 
     A record is a row, a duplicate of a row, or in quarantine, and never two of them.
     """
-    road = platform.road
+    watch, road = Stopwatch(), platform.road
     run = run_of(context, road)
-    with waiting_out_outages():
-        found = each(road.assignments(run, raw_logs.hours), lambda item: road.prepare(run, item))
+    found = each(road.assignments(run, raw_logs.hours), lambda item: road.prepare(run, item))
     results = [result for batch in found for result in batch]
     for result in results:
         if isinstance(result, CannotDoAgain):
@@ -78,15 +154,25 @@ def events(
                 f"batch {result.batch.id} was left as it is, because it cannot be read whole again: "
                 + ", ".join(result.missing)
             )
-    add_hour_totals(context, road)
-    return dg.Output(raw_logs, metadata=_figures(results), data_version=dg.DataVersion(parser_version()))
-
-
-def _figures(results: list[Committed | CannotDoAgain]) -> dict[str, dg.MetadataValue]:
+    add_hour_figures(context, road, _hour_figures)
     committed = [item for item in results if isinstance(item, Committed)]
+    metadata = (
+        _record_figures(committed)
+        | _missing_figures([item for item in results if isinstance(item, CannotDoAgain)])
+        | _time_figures(road, committed)
+        | watch.figures()
+    )
+    return dg.Output(raw_logs, metadata=metadata, data_version=dg.DataVersion(parser_version()))
+
+
+def _hour_figures(connection: sa.Connection, hour: Hour) -> Figures:
+    totals = ledger.hour_totals(connection, hour)
+    return hour_numbers({name: value for name, value in totals.items() if name != "size"})  # raw_logs has hour_bytes
+
+
+def _record_figures(committed: Sequence[Committed]) -> Figures:
     outcomes = [outcome for item in committed for outcome in item.change.outcomes]
-    missing = sorted(name for item in results if isinstance(item, CannotDoAgain) for name in item.missing)
-    figures = {
+    values = {
         "batch_objects": len(outcomes),
         "batch_records": sum(item.records for item in outcomes),
         "batch_rows": sum(item.rows for item in outcomes),
@@ -97,9 +183,50 @@ def _figures(results: list[Committed | CannotDoAgain]) -> dict[str, dg.MetadataV
         "bloom_positives": sum(item.lookups.positives for item in committed),
         "bloom_false_positives": sum(item.lookups.false_positives for item in committed),
         "commit_conflicts": sum(item.conflicts for item in committed),
-        "missing_objects": len(missing),
     }
-    shown: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in figures.items()}
-    if missing:
-        shown["missing"] = dg.MetadataValue.md("\n".join(f"- `{name}`" for name in missing[:100]))
-    return shown
+    return numbers(values) | _hours_table(committed) | _quarantine_table(committed)
+
+
+def _hours_table(committed: Sequence[Committed]) -> Figures:
+    """Which event hours the events belong to: mostly the delivery hour and the one before."""
+    counts: Counter[tuple[Hour, str]] = Counter()
+    for item in committed:
+        for admission in item.change.admissions:
+            counts[admission.hour, admission.log_type] += admission.count
+    rows: Iterator[Mapping[str, Cell]] = (
+        {"log_type": log_type, "event_hour": hour_key(hour), "events": counts[hour, log_type]}
+        for hour, log_type in sorted(counts, reverse=True)
+    )
+    return table("event_hours", rows, limit=EVENT_HOURS)
+
+
+def _quarantine_table(committed: Sequence[Committed]) -> Figures:
+    items = [entry for item in committed for entry in item.change.quarantine]
+    first: dict[str, QuarantineItem] = {}
+    for entry in items:
+        first.setdefault(entry.reason, entry)
+    rows: Iterator[Mapping[str, Cell]] = (
+        {"reason": reason, "items": count, "example": first[reason].detail}
+        for reason, count in Counter(entry.reason for entry in items).most_common()
+    )
+    return table("quarantine_reasons", rows)
+
+
+def _missing_figures(refused: Sequence[CannotDoAgain]) -> Figures:
+    missing = sorted(name for item in refused for name in item.missing)
+    return numbers({"missing_objects": len(missing)}) | table("missing", ({"object": name} for name in missing), 100)
+
+
+def _time_figures(road: Road, committed: Sequence[Committed]) -> Figures:
+    """When the events happened, and how long they were on their way; done again, only the former means anything."""
+    times = None
+    with suppress(WorkFilesLost):  # a figure less; publishing makes them anew
+        times = event_times(road.work, [item.change.work for item in committed])
+    if times is None:
+        return {}
+    shown: Figures = {
+        "oldest_event": dg.MetadataValue.timestamp(times[0]),
+        "newest_event": dg.MetadataValue.timestamp(times[1]),
+    }
+    new = [item.change.batch.id for item in committed if not item.change.redo]
+    return shown | (lags(road, new, times[1]) if new else {})

@@ -1,11 +1,15 @@
 """`lake`: a batch's rows into the Parquet tables, by event hour."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import dagster as dg
 
-from iota_dagster.core.road import Branch
+from iota_dagster.core.road import Branch, Published
+from iota_dagster.defs.figures import Figures, Stopwatch, lags, numbers, place
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import each, hourly_asset, report_tables, run_of, waiting_out_outages
+from iota_dagster.defs.steps import each, hourly_asset, report_tables, run_of
 
 
 @hourly_asset("lake", {"parquet"})
@@ -15,14 +19,21 @@ def lake(context: dg.AssetExecutionContext, platform: PlatformResource, events: 
     The rows lie by event hour, so that a run of 10:00 mostly writes into 09:00 and 10:00; each table it wrote into is
     reported with that event hour's totals.
     """
-    road = platform.road
+    watch, road = Stopwatch(), platform.road
     batches = road.to_publish(run_of(context, road), events.hours, Branch.LAKE)
-    with waiting_out_outages():
-        published = each(batches, road.publish)
-    report_tables(context, road, [key for item in published for key in (*item.rows, *item.changed)])
-    rows: dict[str, int] = {}
+    published = each(batches, road.publish)
+    touched = [key for item in published for key in (*item.rows, *item.changed)]
+    written = report_tables(context, platform.platform, touched, [item.batch.id for item in published])
+    new = [item.batch.id for item in published if item.batch.revision == 1]
+    metadata = written | _figures(published) | (lags(road, new) if new else {}) | watch.figures()
+    settings = platform.platform.settings
+    return dg.Output(None, metadata=metadata | {"location": place(settings, settings.lake_url)})
+
+
+def _figures(published: Sequence[Published]) -> Figures:
+    rows: Counter[str] = Counter()
     for item in published:
-        for (table, _), count in item.rows.items():
-            rows[table] = rows.get(table, 0) + count
-    metadata = {"batches": len(published), "batch_rows": sum(rows.values())}
-    return dg.Output(None, metadata=metadata | {f"batch_rows_{table}": count for table, count in sorted(rows.items())})
+        for (name, _), count in item.rows.items():
+            rows[name] += count
+    by_table = {f"batch_rows_{name}": count for name, count in sorted(rows.items())}
+    return numbers({"batches": len(published), "batch_rows": rows.total()} | by_table)

@@ -1,16 +1,21 @@
 """The lake's tables by event hour: reported by the runs that write into them; by hand, an hour is compacted."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import pyarrow as pa
 
-from iota_dagster.core.hours import parse_hour_key
+from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.tables import lake_tables, table_descriptions
+from iota_dagster.core.store import summaries
 from iota_dagster.defs.assets.alerting import alerts
 from iota_dagster.defs.assets.lake import lake
+from iota_dagster.defs.figures import Stopwatch, numbers
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import hourly_asset, report_tables, waiting_out_outages
+from iota_dagster.defs.steps import hourly_asset, hours_of, table_figures
+from iota_dagster.platform import Platform
 
 
 def _table(name: str, upstream: dg.AssetsDefinition, schema: pa.Schema, description: str) -> dg.AssetsDefinition:
@@ -23,15 +28,22 @@ def _table(name: str, upstream: dg.AssetsDefinition, schema: pa.Schema, descript
         metadata={"dagster/column_schema": _column_schema(schema)},
     )
     def table(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult[None]:
-        hours = [parse_hour_key(key) for key in context.partition_keys]
-        with waiting_out_outages():
-            compacted = [hour for hour in hours if compact(platform.road.lake, name, hour, schema)]
-            if platform.platform.catalog is not None:
-                platform.platform.catalog.register([(name, hour) for hour in hours])
-        report_tables(context, platform.road, [(name, hour) for hour in hours])
-        return dg.MaterializeResult(metadata={"compacted_hours": len(compacted)})
+        watch, hours = Stopwatch(), hours_of(context)
+        compacted = [hour for hour in hours if compact(platform.road.lake, name, hour, schema)]
+        if platform.platform.catalog is not None:
+            platform.platform.catalog.register([(name, hour) for hour in hours])
+        _report(context, platform.platform, name, hours)
+        return dg.MaterializeResult(metadata=numbers({"compacted_hours": len(compacted)}) | watch.figures())
 
     return table
+
+
+def _report(context: dg.AssetExecutionContext, platform: Platform, name: str, hours: Sequence[Hour]) -> None:
+    """The totals of each hour on the hour's own materialization: what the UI shows is the newest one."""
+    with platform.database.read() as connection:
+        found = summaries.table_hours(connection, [(name, hour) for hour in hours], ())
+    for (_, hour), files in found.items():
+        context.add_asset_metadata(table_figures(platform.settings, name, hour, files), partition_key=hour_key(hour))
 
 
 def _column_schema(schema: pa.Schema) -> dg.TableSchema:
