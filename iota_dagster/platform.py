@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destinations.base import Destination
@@ -115,12 +115,24 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     )
 
 
-@lru_cache(maxsize=1)
+_POOLS: dict[int, WorkerPool] = {}
+
+
+def close_workers() -> None:
+    """Stop this process's workers; the next run that needs some starts them anew."""
+    while _POOLS:
+        _POOLS.popitem()[1].close()
+
+
+atexit.register(close_workers)
+
+
 def _shared_pool(processes: int) -> WorkerPool:
     """One pool per process: a second run in the same process finds its workers warm."""
-    pool = WorkerPool(processes)
-    atexit.register(pool.close)
-    return pool
+    if processes not in _POOLS:
+        close_workers()
+        _POOLS[processes] = WorkerPool(processes)
+    return _POOLS[processes]
 
 
 def _default_workers() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -45,4 +46,4 @@ def _detach(run_id: str, instance_ref: str, sender: Connection) -> None:
     sender.close()
     from iota_dagster.run_worker import execute
 
-    os._exit(execute(run_id, instance_ref))
+    sys.exit(execute(run_id, instance_ref))  # multiprocessing cleans up behind it

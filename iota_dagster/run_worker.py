@@ -14,6 +14,7 @@ from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handle
 
 from iota_dagster.core.aws.clients import import_sdk
 from iota_dagster.definitions import defs
+from iota_dagster.platform import close_workers
 
 import_sdk()
 defs.get_repository_def()
@@ -32,3 +33,5 @@ def execute(run_id: str, instance_ref: str) -> int:
     except BaseException:
         traceback.print_exc()
         return 1
+    finally:
+        close_workers()  # nobody else will: this process ends as multiprocessing's children do
