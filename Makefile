@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 ARGS ?=
 
 .PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
-	bench-backfill clean
+	bench-backfill pictures clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,12 @@ setup: $(STAMP) ## Make the virtual environment by the lock (the other targets d
 # The stamp comes last: a set-up that was interrupted is done again.
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none found (tried: $(CANDIDATES))" >&2; exit 1; }
+	@mkdir -p $(VENV) && date +%s > $(VENV)/.started
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep -m 1 '^uv==' requirements.lock)"
 	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/.started) )) s, downloads included"
 	@touch $@
 
 test: $(STAMP) ## Run all tests, in parallel (ARGS="-k name" for some)
@@ -49,7 +51,7 @@ lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 docs: $(STAMP) ## Write the generated pages of docs/ again
 	$(BIN)/python -m iota_dagster.settings > docs/settings.md
 
-demo: $(STAMP) ## Try everything on generated logs, without AWS
+demo: $(STAMP) ## Try everything on an AWS of its own, until Ctrl-C
 	$(BIN)/iota demo $(ARGS)
 
 dev: $(STAMP) ## Start Dagster (UI, daemon) on the home folder of the settings
@@ -66,6 +68,9 @@ bench-objects: $(STAMP) ## Measure the reading of thousands of tiny objects
 
 bench-backfill: $(STAMP) ## Measure a backfill of a week
 	$(BIN)/python -m benchmarks.backfill $(ARGS)
+
+pictures: $(STAMP) ## Take the pictures of the UI again (needs chromium and pngquant)
+	$(BIN)/python scripts/screenshots.py
 
 clean: ## Remove the environment and all caches; keeps .iota
 	rm -rf $(VENV) build dist htmlcov .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
