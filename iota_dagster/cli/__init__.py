@@ -13,7 +13,7 @@ from iota_dagster.core.errors import IotaError
 
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
-    "backfill": "Find and process the log objects of some hours, the done ones again.",
+    "backfill": "Process the log objects of some hours, the done ones again.",
     "demo": "Try everything on generated logs, without AWS.",
     "doctor": "Look at everything that iota needs, and say what to do.",
     "ingest": "Read log files and folders into the lake and judge them.",
