@@ -1,11 +1,17 @@
-import json
-
-from cloudtrail_helpers import account, actor, call_context, failed
+from cloudtrail_helpers import (
+    account,
+    actor,
+    call_context,
+    failed,
+    grants_everything,
+    is_administrator_policy,
+    policy_statements,
+    request,
+    text,
+)
 
 ATTACH = ("AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy")
 INLINE = ("PutUserPolicy", "PutRolePolicy", "PutGroupPolicy", "CreatePolicyVersion")
-MANAGED = ("AdministratorAccess", "IAMFullAccess")
-EVERYTHING = ("*", "*:*", "iam:*")
 
 
 def rule(event):
@@ -14,47 +20,18 @@ def rule(event):
         return False
     if event.get("eventSource") != "iam.amazonaws.com" or failed(event):
         return False
-    request = event.get("requestParameters", {})
     if name in ATTACH:
-        return is_administrator_policy(request.get("policyArn", ""))
-    if name == "CreatePolicyVersion" and not request.get("setAsDefault"):
+        return is_administrator_policy(text(event, "policyArn"))
+    if name == "CreatePolicyVersion" and not request(event, "setAsDefault"):
         return False
-    return any(grants_everything(statement) for statement in statements(request.get("policyDocument")))
-
-
-def is_administrator_policy(arn):
-    # Only AWS's own policies have no account in their ARN, in any partition (aws, aws-cn, aws-us-gov).
-    return ":iam::aws:policy/" in arn and arn.rpartition("/")[2] in MANAGED
-
-
-def statements(document):
-    try:
-        parsed = json.loads(document or "{}")
-    except ValueError:
-        return []
-    found = parsed.get("Statement", []) if isinstance(parsed, dict) else []
-    return [statement for statement in as_list(found) if isinstance(statement, dict)]
-
-
-def grants_everything(statement):
-    if statement.get("Effect") != "Allow" or "*" not in as_list(statement.get("Resource")):
-        return False
-    if "NotAction" in statement:
-        # All but a few calls is everything too, unless identities are among the few.
-        return not any(str(action).startswith("iam:") for action in as_list(statement["NotAction"]))
-    return any(str(action).lower() in EVERYTHING for action in as_list(statement.get("Action")))
-
-
-def as_list(value):
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return any(grants_everything(statement) for statement in policy_statements(request(event, "policyDocument")))
 
 
 def target(event):
-    request = event.get("requestParameters", {})
     for kind in ("user", "role", "group"):
-        if name := request.get(f"{kind}Name"):
+        if name := text(event, f"{kind}Name"):
             return kind, name
-    return "policy", request.get("policyArn", "unknown")
+    return "policy", text(event, "policyArn") or "unknown"
 
 
 def title(event):
@@ -69,6 +46,5 @@ def severity(event):
 
 def alert_context(event):
     kind, name = target(event)
-    request = event.get("requestParameters", {})
-    policy = request.get("policyArn") or request.get("policyName")
-    return call_context(event) | {"target": f"{kind}/{name}", "policy": policy}
+    policy = text(event, "policyArn") or text(event, "policyName")
+    return call_context(event) | {"target": f"{kind}/{name}", "policy": policy or None}

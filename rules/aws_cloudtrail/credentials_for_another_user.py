@@ -5,10 +5,11 @@ WHAT = {
     "CreateLoginProfile": "a console password",
     "UpdateLoginProfile": "a new console password",
 }
+CALLS = tuple(WHAT)
 
 
 def rule(event):
-    if event.get("eventName") not in WHAT or event.get("eventSource") != "iam.amazonaws.com" or failed(event):
+    if event.get("eventName") not in CALLS or event.get("eventSource") != "iam.amazonaws.com" or failed(event):
         return False
     # Without a user name IAM acts on the caller: everybody may renew their own key.
     target = event.deep_get("requestParameters", "userName")

@@ -1,47 +1,49 @@
-from cloudtrail_helpers import account, actor, call_context, failed
+from cloudtrail_helpers import account, actor, attempt, call_context, failed, request, same_actor
+from cloudtrail_reading import mappings, texts
 
 STOP = ("StopLogging", "DeleteTrail", "DeleteEventDataStore", "StopEventDataStoreIngestion")
-NARROW = ("PutEventSelectors", "UpdateTrail")
 
 
 def rule(event):
     name = event.get("eventName")
-    if name not in STOP and name not in NARROW:
+    if name not in STOP and name != "PutEventSelectors" and name != "UpdateTrail":
         return False
     if event.get("eventSource") != "cloudtrail.amazonaws.com":
         return False
     if name == "PutEventSelectors":
-        return drops_management_events(event.get("requestParameters", {}))
+        return drops_management_events(event)
     if name == "UpdateTrail":
-        request = event.get("requestParameters", {})
-        return False in (request.get("isMultiRegionTrail"), request.get("includeGlobalServiceEvents"))
+        return False in (request(event, "isMultiRegionTrail"), request(event, "includeGlobalServiceEvents"))
     return True
 
 
-def drops_management_events(request):
+def drops_management_events(event):
     """Whether no selector keeps all management events, for reading and writing, any more."""
-    basic, advanced = request.get("eventSelectors"), request.get("advancedEventSelectors")
-    if basic:
+    if basic := mappings(request(event, "eventSelectors")):
         return not any(
             selector.get("includeManagementEvents", True) and selector.get("readWriteType", "All") == "All"
             for selector in basic
         )
+    advanced = mappings(request(event, "advancedEventSelectors"))
     return bool(advanced) and not any(keeps_management_events(selector) for selector in advanced)
 
 
 def keeps_management_events(selector):
-    fields = {field.get("field"): field for field in selector.get("fieldSelectors", [])}
-    category = fields.get("eventCategory", {})
-    return "Management" in category.get("equals", []) and "readOnly" not in fields
+    fields = {str(field.get("field")): field for field in mappings(selector.get("fieldSelectors"))}
+    if "eventCategory" not in fields or "readOnly" in fields:
+        return False
+    # Noisy services may be left out; one that is chosen leaves out all others.
+    chosen = "eventSource" in fields and texts(fields["eventSource"].get("equals"))
+    return "Management" in texts(fields["eventCategory"].get("equals")) and not chosen
 
 
 def trail(event):
-    request = event.get("requestParameters", {})
-    return request.get("name") or request.get("trailName") or request.get("eventDataStore") or "unknown"
+    keys = ("name", "trailName", "eventDataStore")
+    return next((request(event, key) for key in keys if request(event, key)), "unknown")
 
 
 def title(event):
-    verb = "tried to impair" if failed(event) else "impaired"
+    verb = attempt(event, "impaired", "impair")
     return f"{actor(event)} {verb} CloudTrail in account {account(event)}: {event.get('eventName')}"
 
 
@@ -51,7 +53,7 @@ def severity(event):
 
 
 def dedup(event):
-    return f"{account(event)}/{actor(event)}/{'failed' if failed(event) else 'done'}"
+    return same_actor(event)
 
 
 def alert_context(event):

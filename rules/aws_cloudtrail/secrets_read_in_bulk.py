@@ -1,21 +1,26 @@
-from cloudtrail_helpers import account, actor, call_context, failed
+from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, failed, request
+from cloudtrail_reading import texts
 
-SECRETS = ("GetSecretValue", "BatchGetSecretValue")
 PARAMETERS = ("GetParameter", "GetParameters", "GetParametersByPath")
 
 
 def rule(event):
     name = event.get("eventName")
-    if name not in SECRETS and name not in PARAMETERS:
+    if name != "GetSecretValue" and name not in PARAMETERS:
         return False
-    if failed(event) or event.deep_get("userIdentity", "invokedBy", default="").endswith(".amazonaws.com"):
+    if failed(event) or by_service(event):
         return False
     # A parameter that is not decrypted is no secret.
-    return name in SECRETS or event.deep_get("requestParameters", "withDecryption") is True
+    return name == "GetSecretValue" or request(event, "withDecryption") is True
 
 
 def title(event):
     return f"{actor(event)} read many secrets in account {account(event)}"
+
+
+def severity(event):
+    # Provisioning tools compare every secret they manage; thieves seldom call themselves one, but they may.
+    return "MEDIUM" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):
@@ -25,13 +30,9 @@ def dedup(event):
 
 def unique(event):
     # A service that reads its one password again and again is no thief: distinct secrets count.
-    request = event.get("requestParameters", {})
-    secret = request.get("secretId") or request.get("name") or request.get("path")
-    if secret:
-        return secret
-    if names := request.get("names") or request.get("secretIdList"):
-        return ",".join(sorted(names))
-    return event.get("eventID", "unknown")
+    keys = ("secretId", "name", "path", "names")
+    named = [name for key in keys for name in texts(request(event, key))]
+    return ",".join(sorted(named)) or str(event.get("eventID", "unknown"))
 
 
 def alert_context(event):

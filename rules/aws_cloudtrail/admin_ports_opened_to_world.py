@@ -1,0 +1,53 @@
+from cloudtrail_helpers import account, actor, attempt, by_service, call_context, failed, request, same_actor
+from cloudtrail_reading import mappings
+
+PORTS = (22, 445, 1433, 2375, 3306, 3389, 5432, 5985, 6379, 9200, 27017)
+WORLD = ("0.0.0.0/0", "::/0")
+
+
+def rule(event):
+    if event.get("eventName") != "AuthorizeSecurityGroupIngress" or by_service(event):
+        return False
+    return bool(opened(event))
+
+
+def opened(event):
+    """The ports of administration and data that the call opens to the whole internet."""
+    permissions = mappings(request(event, "ipPermissions", "items"))
+    return sorted({port for permission in permissions if to_world(permission) for port in covered(permission)})
+
+
+def to_world(permission):
+    v4, v6 = (mappings(permission.deep_get(kind, "items")) for kind in ("ipRanges", "ipv6Ranges"))
+    return any(item.get("cidrIp") in WORLD for item in v4) or any(item.get("cidrIpv6") in WORLD for item in v6)
+
+
+def covered(permission):
+    if str(permission.get("ipProtocol")) == "-1":
+        return PORTS
+    first, last = permission.get("fromPort"), permission.get("toPort")
+    if not isinstance(first, int) or not isinstance(last, int):
+        return ()
+    return [port for port in PORTS if first <= port <= last]
+
+
+def title(event):
+    verb, ports = attempt(event, "opened", "open"), opened(event)
+    what = f"port {ports[0]}" if len(ports) == 1 else f"{len(ports)} sensitive ports"
+    group = request(event, "groupId", default="of a network")
+    return f"{actor(event)} {verb} {what} of security group {group} in account {account(event)} to the world"
+
+
+def severity(event):
+    return "LOW" if failed(event) else "DEFAULT"
+
+
+def dedup(event):
+    return same_actor(event)
+
+
+def alert_context(event):
+    return call_context(event) | {
+        "group": request(event, "groupId") or request(event, "groupName"),
+        "ports": opened(event),
+    }

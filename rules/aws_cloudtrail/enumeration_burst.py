@@ -1,0 +1,33 @@
+from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, machine, same_actor
+from cloudtrail_reading import call, from_console, long_term_key
+
+READING = ("List", "Describe", "Get")
+
+
+def rule(event):
+    name = event.get("eventName", "")
+    if not isinstance(name, str) or not name.startswith(READING):
+        return False
+    if not long_term_key(event) and not machine(event):
+        return False
+    return not by_tool(event) and not from_console(event) and not by_service(event)
+
+
+def title(event):
+    return f"{actor(event)} looks over account {account(event)} with many different calls"
+
+
+def severity(event):
+    return "HIGH" if machine(event) else "DEFAULT"
+
+
+def dedup(event):
+    return same_actor(event)
+
+
+def unique(event):
+    return call(event)
+
+
+def alert_context(event):
+    return call_context(event) | {"machine": machine(event)}
