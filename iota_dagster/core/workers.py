@@ -20,6 +20,7 @@ from iota_dagster.core.errors import IotaError
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
 _SECRET_MARKS = ("AWS_", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
 
 
@@ -97,6 +98,12 @@ def _attempt(function: Callable[[_Task], _Result], task: _Task) -> _Result | Bas
         return function(task)
     except Exception as error:
         return error
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment of a process that runs rules: no credentials, no home folder to find any in, no cloud's key."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _prepare_worker() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.detection.event import Event, ListView, MappingView, plain
+from iota_dagster.core.detection.event import Event, EventContext, ListView, MappingView, plain
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 JSON = st.recursive(
@@ -125,6 +125,16 @@ def test_udm_takes_the_unified_field_then_the_events_own_then_the_default() -> N
     assert event.udm_path("source_ip") == "p_udm.source_ip"
     assert event.udm_path("user") == "user"
     assert event.udm_path("none") is None
+
+
+def test_an_event_without_models_and_tables_is_the_same_with_a_context_and_without() -> None:
+    data = {"p_log_type": "AWS.CloudTrail", "user": "alice", "p_udm": {"source_ip": "192.0.2.1"}}
+    for event in (Event(data), Event(data, EventContext())):
+        assert event == data
+        assert event.udm("user") == "alice"
+        assert event.udm_path("source_ip") == "p_udm.source_ip"
+        assert event.lookup("assets", "alice") is None
+        assert "p_enrichment" not in event
 
 
 @pytest.mark.parametrize("text", ["2026-11-22T10:00:00Z", "2026-11-22 10:00:00.000000000", "2026-11-22T11:00:00+01:00"])

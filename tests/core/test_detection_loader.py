@@ -58,7 +58,7 @@ def test_an_unknown_key_is_an_error_that_names_file_line_and_the_nearest_key(tmp
         ({"Enabled": "yes"}, "a.yml:4: Enabled: input should be a valid boolean"),
         ({"DedupPeriodMinutes": 4}, "a.yml:7: DedupPeriodMinutes: input should be greater than or equal to 5"),
         ({"RuleID": None}, "a.yml:1: RuleID is missing"),
-        ({"AnalysisType": "rul"}, "a.yml:1: AnalysisType is rul; it is one of rule, global, scheduled_rule,"),
+        ({"AnalysisType": "rul"}, "a.yml:1: AnalysisType is rul; it is one of rule, scheduled_rule,"),
         ({"AnalysisType": None}, "a.yml:1: AnalysisType is missing; it is one of rule,"),
         ({"Filename": "b.py"}, "a.yml:2: Filename: there is no b.py"),
         ({"RuleID": "["}, "a.yml:5: did not find expected"),
@@ -77,18 +77,15 @@ def test_a_wrong_key_is_an_error_that_names_file_and_line(
     ("code", "message"),
     [
         ("x = 1\ndef rule(event)\n", "a.py:2: does not compile: expected ':'"),
-        ("x = 1\nx.y.z\n", "a.py:2: cannot be loaded: AttributeError"),
-        ("import not_there\n", "a.py:1: cannot be loaded: ModuleNotFoundError: No module named 'not_there'"),
-        ("import sys\n\nsys.exit(3)\n", "a.py:3: cannot be loaded: SystemExit: 3"),
-        ("rule = 1\n", "a.py:1: cannot be loaded: TypeError: it defines no function rule(event)"),
-        ("import broken\n", "global_helpers/broken.py:2: cannot be loaded: ZeroDivisionError"),
+        ("x = 1\n", "a.py:1: cannot be loaded: it defines no function rule"),
+        ("import broken\ndef rule(event): pass\n", "global_helpers/broken.py:2: does not compile"),
     ],
 )
 def test_broken_code_is_an_error_and_the_other_rules_are_loaded(tmp_path: Path, code: str, message: str) -> None:
     write(tmp_path, "a", code)
     write(tmp_path, "b")
     (tmp_path / "global_helpers").mkdir()
-    (tmp_path / "global_helpers" / "broken.py").write_text("#\n1 / 0\n")
+    (tmp_path / "global_helpers" / "broken.py").write_text("#\n1 /\n")
     pack = load_rules([tmp_path])
     assert [rule.id for rule in pack.rules] == ["b"]
     assert messages(pack, tmp_path)[0].startswith(message)
@@ -110,23 +107,16 @@ def test_a_missing_folder_and_an_unreadable_file_are_errors(tmp_path: Path) -> N
     ]
 
 
-def test_what_cannot_be_run_yet_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    write(tmp_path, "a", AnalysisType="policy", RuleID=None, PolicyID="P")
-    write(tmp_path, "b", Detection="[{Key: x}]", Filename=None)
-    write(tmp_path, "c", InlineFilters="[{All: [{Key: x}]}]")
+def test_what_holds_no_rule_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, "d", InlineFilters="[{All: []}]")
     write(tmp_path, "e", AnalysisType="global", RuleID=None, GlobalID="e")
+    write(tmp_path, "q", AnalysisType="saved_query", RuleID=None, QueryName="q")
     (tmp_path / "f.yaml").write_text("services: [not, ours]\n")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "g.yml").write_text("[")
     pack = load_rules([tmp_path])
-    assert [(item.id, item.reason) for item in pack.skipped] == [
-        ("P", "policy is not supported yet"),
-        ("b", "Detection (a rule without Python) is not supported yet"),
-        ("c", "InlineFilters are not supported yet"),
-    ]
-    assert [rule.id for rule in pack.rules] == ["d"]
-    assert pack.errors == ()
+    assert [(rule.id, rule.filters) for rule in pack.rules] == [("d", [])]
+    assert (pack.errors, pack.skipped) == ((), ())
 
 
 def test_files_of_the_same_name_in_two_folders_stay_apart(tmp_path: Path) -> None:
@@ -136,7 +126,7 @@ def test_files_of_the_same_name_in_two_folders_stay_apart(tmp_path: Path) -> Non
         (file.parent / "near.py").write_text(f"NAME = {name!r}\n")
         (file.parent / "lazy.py").write_text("")
     before = set(sys.modules), list(sys.path)
-    matches = Engine(load_rules([tmp_path])).evaluate("T", [b"{}"]).matches
+    matches = Engine(load_rules([tmp_path]).rules).evaluate("T", [b"{}"]).matches
     assert [(match.rule_id, match.title) for match in matches] == [("one", "one"), ("two", "two")]
     assert (set(sys.modules), list(sys.path)) == before
     assert not list(tmp_path.rglob("__pycache__"))
@@ -147,7 +137,7 @@ def test_two_rules_of_one_file_have_a_module_each(tmp_path: Path) -> None:
     code += "def title(event):\n    return str(count)\n"
     write(tmp_path, "a", code)
     write(tmp_path, "b", None, Filename="a.py")
-    matches = Engine(load_rules([tmp_path])).evaluate("T", [b"{}"]).matches
+    matches = Engine(load_rules([tmp_path]).rules).evaluate("T", [b"{}"]).matches
     assert [match.title for match in matches] == ["1", "1"]
 
 
@@ -163,7 +153,7 @@ def test_helpers_are_found_beside_the_rules_and_above_them(
     pack = load_rules([Path(given)])
     monkeypatch.chdir("/")  # imports inside functions do not depend on where the process is
     assert pack.errors == ()
-    assert len(Engine(pack).evaluate("T", [b"{}"]).matches) == 1
+    assert len(Engine(pack.rules).evaluate("T", [b"{}"]).matches) == 1
 
 
 def test_packages_relative_imports_and_circles_work(tmp_path: Path) -> None:
@@ -175,14 +165,14 @@ def test_packages_relative_imports_and_circles_work(tmp_path: Path) -> None:
     (kit / "more.py").write_text("import kit.tools\nYES = object()\n")
     pack = load_rules([tmp_path])
     assert pack.errors == ()
-    assert len(Engine(pack).evaluate("T", [b"{}"]).matches) == 1
+    assert len(Engine(pack.rules).evaluate("T", [b"{}"]).matches) == 1
 
 
 def test_a_rule_called_like_a_standard_module_hides_nothing(tmp_path: Path) -> None:
     write(tmp_path, "json")
     write(tmp_path, "z", "import json\ndef rule(event):\n    return json.loads('true')\n")
     pack = load_rules([tmp_path])
-    assert len(Engine(pack).evaluate("T", [b"{}"]).matches) == 2
+    assert len(Engine(pack.rules).evaluate("T", [b"{}"]).matches) == 2
 
 
 def test_the_version_follows_the_content_and_not_the_place(tmp_path: Path) -> None:

@@ -6,101 +6,193 @@ One bad rule, one bad function or one bad record never stops the others: it beco
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import msgspec
 
 from iota_dagster.core.detection.event import Event
-from iota_dagster.core.detection.functions import RULE_ERRORS, RuleFunctions, describe
-from iota_dagster.core.detection.routing import FIELD
-from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.functions import RULE_ERRORS, Progress, RuleFunctions, RuleTimeout, describe
+from iota_dagster.core.detection.key_values import Session
+from iota_dagster.core.detection.modules import Importer
+from iota_dagster.core.detection.routes import Routes
+from iota_dagster.core.detection.rule import Rule, Surroundings
+from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 
 __all__ = ["Engine", "RuleFailure", "RuleMatch", "Verdict"]
 
 _decode = msgspec.json.Decoder().decode
-_Peek = msgspec.defstruct("_Peek", [(FIELD, Any, None)], gc=False)
-_peek = msgspec.json.Decoder(_Peek).decode
-_name_of = attrgetter(FIELD)
-_Pairs = Sequence[tuple[Callable[[Event], object], RuleFunctions]]
+ERRORS_ALLOWED = 100
+"""How often a rule may fail in one call of `evaluate` before it is left out for the rest of it."""
+TIMEOUTS_ALLOWED = 3
+"""How often a rule may take too long there."""
 
 
 class Engine:
-    """The enabled rules of a pack, ready to judge records.
+    """The enabled rules of a pack, loaded and ready to judge records. One that cannot be loaded is in `broken`.
 
     A record is read only if some rule can match it (see `routing`); `routed=False` shows every record to every rule.
+    Rules are numbered from 1 in their order, those in `skip` too.
     """
 
-    def __init__(self, rules: RulePack, *, routed: bool = True) -> None:
-        self.pack_version = rules.version
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        *,
+        routed: bool = True,
+        importer: Importer | None = None,
+        progress: Progress | None = None,
+        skip: Collection[str] = (),
+        surroundings: Surroundings | None = None,
+    ) -> None:
         self._routed = routed
+        self._progress: Progress = [0, 0, 0] if progress is None else progress
         self._by_log_type: dict[str, list[RuleFunctions]] = {}
-        for rule in rules.rules:
-            if rule.enabled:
-                functions = RuleFunctions(rule)
-                for log_type in dict.fromkeys(rule.log_types):
-                    self._by_log_type.setdefault(log_type, []).append(functions)
+        self._routes: dict[str, Routes[RuleFunctions]] = {}
+        importer = importer or Importer()
+        self._context, self.broken = load_surroundings(surroundings or Surroundings(), importer)
+        for number, rule in enumerate(rules, start=1):
+            if rule.enabled and rule.id not in skip:
+                self._load(rule, importer, number)
+
+    def _load(self, rule: Rule, importer: Importer, number: int) -> None:
+        try:
+            self._progress[2] += 1
+            self._progress[1] = number
+            functions = load(rule, importer, number, self._progress)
+            self._progress[1] = 0
+        except RULE_ERRORS as error:
+            self._progress[1] = 0
+            self.broken.append(RuleFailure(rule.id, "import", describe(error), 0, 1))
+        else:
+            self.add(functions, rule.log_types)
+
+    def add(self, functions: RuleFunctions, log_types: Iterable[str]) -> None:
+        """Let one more rule judge the records of some log types."""
+        for log_type in dict.fromkeys(log_types):
+            self._by_log_type.setdefault(log_type, []).append(functions)
+            self._routes.pop(log_type, None)
 
     @property
     def log_types(self) -> frozenset[str]:
         """The log types that some rule looks at: records of others need not be sent here."""
         return frozenset(self._by_log_type)
 
-    def event_names(self, log_type: str) -> frozenset[str] | None:
-        """The values of `routing.FIELD` that some rule of a log type can match; None when a rule takes any event.
+    def evaluate(
+        self,
+        log_type: str,
+        records: Sequence[bytes],
+        off: Collection[tuple[int, int]] = (),
+        session: Session | None = None,
+    ) -> Verdict:
+        """What the rules of a log type say about records, each one JSON object; never raises because of a rule.
 
-        A record without the field may match all the same.
+        `off` names what is left out: (index of a record, number of a rule); the index -1 stands for all records.
+        `session` is what rules remember by (see `key_values.use`).
         """
-        names: frozenset[str] = frozenset()
-        for functions in self._by_log_type.get(log_type, ()):
-            if functions.meta.event_names is None:
-                return None
-            names |= functions.meta.event_names
-        return names
-
-    def evaluate(self, log_type: str, records: Sequence[bytes]) -> Verdict:
-        """What the rules of a log type say about records, each one JSON object; never raises because of a rule."""
         rules = self._by_log_type.get(log_type)
-        matches: list[RuleMatch] = []
-        failures = _Failures()
         if not rules:
-            return Verdict(matches, [])
-        routes = _Routes(rules) if self._routed else None
-        everything = [(functions.rule, functions) for functions in rules]
+            return Verdict([], [])
+        tally = _Tally(self._progress, set(off))
+        routes = self._routes_of(log_type, rules)
         for index, record in enumerate(records):
-            pairs = routes.of(record) if routes else everything
+            pairs = routes.of(record) if routes else rules
             if not pairs:
                 continue
             try:
-                event = Event(_read(record))
-            except (ValueError, RecursionError) as error:
-                failures.add("", "decode", describe(error), index)
+                event = Event(read_record(record), self._context)
+            except (ValueError, RecursionError, MemoryError) as error:
+                tally.fail("", 0, "decode", describe(error), index)
                 continue
-            for rule, functions in pairs:
-                try:
-                    hit = rule(event)
-                except RULE_ERRORS as error:
-                    failures.add(functions.meta.id, "rule", describe(error), index)
-                    continue
+            if session is not None:
+                session.begin(event)
+            tally.judge(index, event, pairs)
+        return Verdict(tally.matches, tally.failures())
+
+    def _routes_of(self, log_type: str, rules: Sequence[RuleFunctions]) -> Routes[RuleFunctions] | None:
+        if not self._routed:
+            return None
+        if log_type not in self._routes:
+            self._routes[log_type] = Routes([(functions.meta.need, functions) for functions in rules])
+        return self._routes[log_type]
+
+
+def load(rule: Rule, importer: Importer, number: int = 0, progress: Progress | None = None) -> RuleFunctions:
+    """A rule's functions; runs its file. Whatever that raises goes to the caller."""
+    return RuleFunctions(rule, load_module(rule, importer), number, progress)
+
+
+def load_module(rule: Rule, importer: Importer, code: CodeType | None = None) -> object:
+    """What holds a rule's functions: its module (run from other code, if some is given), or its YAML made into one."""
+    if rule.simple is None:
+        return importer.load(Path(rule.code), [Path(folder) for folder in rule.helpers], code)
+    from iota_dagster.core.detection.yaml_rules import rule_functions  # few packs have any
+
+    return SimpleNamespace(**rule_functions(rule.simple))
+
+
+class _Tally:
+    """What one call of `evaluate` has found so far.
+
+    Failures are kept by rule and function, so that a rule that is broken for every event stays one small entry.
+    """
+
+    def __init__(self, progress: Progress, off: set[tuple[int, int]]) -> None:
+        self.matches: list[RuleMatch] = []
+        self._progress, self._off = progress, off
+        self._first: dict[tuple[str, str], tuple[str, int]] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._errors: Counter[int] = Counter()
+
+    def judge(self, index: int, event: Event, rules: Sequence[RuleFunctions]) -> None:
+        """Show an event to rules, in their order."""
+        progress, off = self._progress, self._off
+        progress[0] = index
+        for functions in rules:
+            if off and ((-1, functions.number) in off or (index, functions.number) in off):
+                continue
+            try:
+                progress[2] += 1
+                progress[1] = functions.number
+                hit = functions.rule(event)
                 if hit is not False:
-                    _judge_hit(hit, functions, index, event, matches, failures)
-        return Verdict(matches, failures.listed())
+                    self._hit(hit, functions, index, event)
+                progress[1] = 0
+            except RULE_ERRORS as error:
+                progress[1] = 0
+                self.fail(functions.meta.id, functions.number, "rule", describe(error), index, error)
+
+    def _hit(self, hit: object, functions: RuleFunctions, index: int, event: Event) -> None:
+        """Anything but True and False is a rule's error: a truthy accident must not become an alert."""
+        meta, number = functions.meta, functions.number
+        if hit is not True:
+            self.fail(meta.id, number, "rule", f"returned {type(hit).__name__}, not bool", index)
+            return
+        match = functions.match(index, event, lambda name, error: self.fail(meta.id, number, name, error, index))
+        self.matches.append(match)
+
+    def fail(
+        self, rule_id: str, number: int, function: str, text: str, index: int, error: BaseException | None = None
+    ) -> None:
+        """Note a failure; a rule that fails too often is left out from here on."""
+        key = rule_id, function
+        self._first.setdefault(key, (text, index))
+        self._counts[key] += 1
+        if number:
+            self._errors[number] += ERRORS_ALLOWED // TIMEOUTS_ALLOWED + 1 if isinstance(error, RuleTimeout) else 1
+            if self._errors[number] >= ERRORS_ALLOWED:
+                self._off.add((-1, number))
+
+    def failures(self) -> list[RuleFailure]:
+        """The failures, in the order in which they first occurred."""
+        return [RuleFailure(*key, *self._first[key], count) for key, count in self._counts.items()]
 
 
-def _judge_hit(
-    hit: object, functions: RuleFunctions, index: int, event: Event, matches: list[RuleMatch], failures: _Failures
-) -> None:
-    """Anything but True and False is a rule's error: a truthy accident must not become an alert."""
-    rule_id = functions.meta.id
-    if hit is True:
-        matches.append(functions.match(index, event, lambda name, error: failures.add(rule_id, name, error, index)))
-    else:
-        failures.add(rule_id, "rule", f"returned {type(hit).__name__}, not bool", index)
-
-
-def _read(record: bytes) -> dict[str, Any]:
+def read_record(record: bytes) -> dict[str, Any]:
     """A record as a dict; `ValueError` when it is none.
 
     msgspec refuses some JSON that a vendor's writer lets through (a lone surrogate, bytes that are no UTF-8). An
@@ -114,42 +206,3 @@ def _read(record: bytes) -> dict[str, Any]:
     if data.__class__ is not dict:
         raise ValueError(f"the record is a JSON {type(data).__name__}, not an object")
     return data
-
-
-class _Routes:
-    """The rules of a log type by the event name that they ask for, in their own order."""
-
-    def __init__(self, rules: Sequence[RuleFunctions]) -> None:
-        names = frozenset[str]().union(*(item.meta.event_names or () for item in rules))
-        self._any = [(item.rule, item) for item in rules]
-        self._others = [(item.rule, item) for item in rules if item.meta.event_names is None]
-        self._by_name: dict[str, _Pairs] = {
-            name: [
-                (item.rule, item) for item in rules if item.meta.event_names is None or name in item.meta.event_names
-            ]
-            for name in names
-        }
-
-    def of(self, record: bytes) -> _Pairs:
-        """The rules that can match a record; all of them where it does not say a name."""
-        try:
-            name = _name_of(_peek(record))
-        except (ValueError, RecursionError):
-            return self._any
-        return self._by_name.get(name, self._others) if name.__class__ is str else self._any
-
-
-class _Failures:
-    """Failures by rule and function, so that a rule that is broken for every event stays one small entry."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str], tuple[str, int]] = {}
-        self._counts: dict[tuple[str, str], int] = {}
-
-    def add(self, rule_id: str, function: str, error: str, index: int) -> None:
-        key = rule_id, function
-        self._first.setdefault(key, (error, index))
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def listed(self) -> list[RuleFailure]:
-        return [RuleFailure(*key, *self._first[key], count) for key, count in self._counts.items()]

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from iota_dagster.core.detection.data_models import DataModel, DataModels
+    from iota_dagster.core.detection.enrichment import Tables
 
 _MISSING = object()
 
@@ -161,21 +165,65 @@ class ListView(Sequence[Any]):
         return copied
 
 
-class Event(MappingView):
-    """One whole event: a view with the fields of the envelope and the names of the unified data model."""
+class EventContext:
+    """What all events of an engine share: the data models and the lookup tables of the rules' author."""
 
-    __slots__ = ()
+    __slots__ = ("models", "tables")
+
+    def __init__(self, models: DataModels | None = None, tables: Tables | None = None) -> None:
+        self.models, self.tables = models, tables
+
+
+class Event(MappingView):
+    """One whole event: a view with the fields of the envelope, the unified data model and the lookup tables.
+
+    With tables for its log type, the record gets the key `p_enrichment` unless it has one: it belongs to the event
+    from then on. Nothing is looked up before a rule asks for it.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, data: dict[str, Any], context: EventContext | None = None) -> None:
+        self._data = data
+        self._context = context
+        if context is not None and context.tables is not None:
+            context.tables.attach(data)
+
+    def _model_of(self, name: str) -> DataModel | None:
+        """The data model of the event's log type, if it has this name."""
+        if self._context is None or self._context.models is None:
+            return None
+        log_type = self._data.get("p_log_type")
+        model = self._context.models.by_log_type.get(log_type) if isinstance(log_type, str) else None
+        return model if model is not None and name in model.mappings else None
 
     def udm(self, *names: str, default: Any = None) -> Any:
-        """A field by its unified name: `p_udm.<names>`, else the event's own path; falsy values count as missing."""
-        return self.deep_get("p_udm", *names) or self.deep_get(*names) or default
+        """A field by its unified name, as the data model of the event's log type says; the default when it is missing.
+
+        A name that the model lacks, and any without a model, is `p_udm.<names>`, else the event's own path, where
+        falsy values count as missing.
+        """
+        model = None if self._context is None else self._model_of(".".join(names))
+        if model is None:
+            return self.deep_get("p_udm", *names) or self.deep_get(*names) or default
+        value = model.read(".".join(names), self)
+        return default if value is None else value
 
     def udm_path(self, name: str) -> str | None:
-        """The dotted path that `udm(name)` reads in this event; `None` when it finds nothing."""
+        """What `udm(name)` reads in this event: a dotted path or a method's name; None when it finds nothing."""
+        model = self._model_of(name)
+        if model is not None:
+            return model.source(name)
         for path in (f"p_udm.{name}", name):
             if self.deep_get(*path.split(".")):
                 return path
         return None
+
+    def lookup(self, table: str, key: Any) -> MappingView | None:
+        """The row of a lookup table for a key; None when there is no such row, or no such table."""
+        tables = None if self._context is None else self._context.tables
+        row = None if tables is None else tables.find(table, key)
+        return None if row is None else MappingView(row)
 
     def event_time_epoch(self) -> float:
         """The event's time in seconds since 1970; `KeyError` for an event without its envelope."""

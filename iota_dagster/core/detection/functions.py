@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from iota_dagster.core.detection.event import Event, ListView, MappingView, plain
-from iota_dagster.core.detection.metadata import SEVERITIES
 from iota_dagster.core.detection.modules import where
-from iota_dagster.core.detection.rule import Rule
+from iota_dagster.core.detection.rule import SEVERITIES, Rule
 from iota_dagster.core.detection.verdict import RuleMatch
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
 """Takes (function, error) of a failed call."""
 
-RULE_ERRORS = (Exception, SystemExit)
+Progress = MutableSequence[int] | memoryview
+"""What is being judged: the index of the record, the number of the rule (0: none), how many calls were made."""
+
+
+class RuleTimeout(BaseException):
+    """A call of a rule took too long: not an Exception, so that a rule's own `except Exception` does not catch it."""
+
+
+RULE_ERRORS = (Exception, SystemExit, RuleTimeout)
 """What code of a rule may raise without stopping the others."""
 
 TEXT_LIMIT = 1000
@@ -38,14 +45,18 @@ _AUXILIARY = (
 
 
 class RuleFunctions:
-    """One rule's functions, looked up once: `rule` decides, `match` asks the others about a hit, in a fixed order."""
+    """One rule's functions, looked up once: `rule` decides, `match` asks the others about a hit, in a fixed order.
 
-    __slots__ = ("_functions", "meta", "rule")
+    `progress` counts the calls (see `engine.Progress`), so that a watcher sees one that does not come back.
+    """
 
-    def __init__(self, meta: Rule) -> None:
-        self.meta = meta
-        self.rule: Callable[[Event], object] = meta.module.rule
-        found = {name: getattr(meta.module, name, None) for name in _AUXILIARY}
+    __slots__ = ("_functions", "_progress", "meta", "number", "rule")
+
+    def __init__(self, meta: Rule, module: object, number: int = 0, progress: Progress | None = None) -> None:
+        self.meta, self.number = meta, number
+        self._progress: Progress = [0, 0, 0] if progress is None else progress
+        self.rule = _decider(meta, module)
+        found = {name: getattr(module, name, None) for name in _AUXILIARY}
         self._functions = {name: function for name, function in found.items() if callable(function)}
 
     def match(self, index: int, event: Event, report: Report) -> RuleMatch:
@@ -77,7 +88,7 @@ class RuleFunctions:
             threshold=meta.threshold,
             create_alert=meta.create_alert,
             unique=self._ask("unique", event, _text, lambda _: None, report),
-            destinations=destinations,
+            destinations=destinations if meta.destinations is None else meta.destinations,
             context=context,
         )
 
@@ -89,11 +100,39 @@ class RuleFunctions:
         if function is None:
             return fallback("")
         try:
+            self._progress[2] += 1
             return read(function(event))
         except RULE_ERRORS as error:
             text = describe(error)
             report(name, text)
             return fallback(text)
+
+
+def _decider(meta: Rule, module: Any) -> Callable[[Event], object]:
+    """What decides: `rule`; of a policy the opposite, on a plain dict; filters and exclusions may take a match back."""
+    decide: Callable[[Event], object] = _violation(module.policy) if meta.kind == "policy" else module.rule
+    if not meta.filters and not meta.exclusions:
+        return decide
+    from iota_dagster.core.detection.conditions import compile_conditions  # few rules have any
+
+    wanted = compile_conditions(meta.filters, "InlineFilters")
+    unwanted = [compile_conditions([item], "Exclude") for item in meta.exclusions]
+
+    def narrowed(event: Event) -> object:
+        answer = decide(event)
+        if answer is not True:
+            return answer
+        return wanted(event) and not any(excluded(event) for excluded in unwanted)
+
+    return narrowed
+
+
+def _violation(policy: Callable[[dict[str, Any]], object]) -> Callable[[Event], object]:
+    def violates(event: Event) -> object:
+        answer = policy(event.to_dict())
+        return not answer if isinstance(answer, bool) else answer
+
+    return violates
 
 
 def describe(error: BaseException) -> str:

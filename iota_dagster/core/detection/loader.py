@@ -1,6 +1,7 @@
 """Rules from folders: every YAML file with an `AnalysisType`, and the Python file it names.
 
-A broken file is an error of its own and does not stop the others.
+Nothing of a rule is run here: its code is compiled, read and hashed. A broken file is an error of its own and does not
+stop the others.
 """
 
 from __future__ import annotations
@@ -8,38 +9,76 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from iota_dagster.core.detection import yaml12
-from iota_dagster.core.detection.functions import RULE_ERRORS, describe
-from iota_dagster.core.detection.metadata import ANALYSIS_TYPES, RuleMetadata, read_metadata
-from iota_dagster.core.detection.modules import Importer, where
-from iota_dagster.core.detection.routing import possible_values
-from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, Skipped, content_hash
+from iota_dagster.core.detection.code_files import CodeFiles
+from iota_dagster.core.detection.conditions import ConditionError, compile_conditions, necessary
+from iota_dagster.core.detection.constants import Module, Modules
+from iota_dagster.core.detection.correlation.metadata import read_correlation
+from iota_dagster.core.detection.correlation.pack import circular
+from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.metadata import ID_KEYS, RuleMetadata, read_document
+from iota_dagster.core.detection.provided import SOURCES
+from iota_dagster.core.detection.routing import need_of
+from iota_dagster.core.detection.rule import (
+    DataModelSpec,
+    Rule,
+    RuleFileError,
+    RulePack,
+    RuleTests,
+    Skipped,
+    Surroundings,
+    TableSpec,
+    content_hash,
+)
+from iota_dagster.core.detection.shared_files import DataModelFile, TableFile
+from iota_dagster.core.detection.values import Need, Values
+from iota_dagster.core.detection.yaml_rules import SIMPLE_KEYS, rule_functions
 
 HELPERS = "global_helpers"
 """The folder of shared helpers: beside the rules, in a folder above them, or up to two folders above the given one."""
 
+_RULES = ("rule", "scheduled_rule", "policy")
+_SHARED: Mapping[str, type[BaseModel]] = {"datamodel": DataModelFile, "lookup_table": TableFile}
+_MEMORY = frozenset({path for name, path in SOURCES.items() if name.endswith(".caching")})
+_NOT_RUN = ("global", "pack", "saved_query", "scheduled_query")
 
-def load_rules(folders: Sequence[Path]) -> RulePack:
+
+def load_rules(folders: Sequence[Path], files: CodeFiles | None = None) -> RulePack:
     """All rules below some folders (or in single YAML files), by path; the same file is taken once."""
-    reader = _Reader()
+    reader = _Reader(files or CodeFiles())
     for root in map(Path, folders):
         if not root.exists():
             reader.errors.append(RuleFileError(root, 1, "there is no such file or folder of rules"))
-        for file in _yaml_files(root):
+        for file in yaml_files(root):
             reader.read(file, root)
-    return RulePack(tuple(reader.rules.values()), tuple(reader.errors), tuple(reader.skipped))
+    correlations = reader.sound_correlations()
+    return RulePack(
+        tuple(reader.rules.values()),
+        tuple(reader.errors),
+        tuple(reader.skipped),
+        reader.tests,
+        Surroundings(tuple(reader.models), tuple(reader.tables)),
+        correlations,
+    )
 
 
 class _Reader:
     """What has been read so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: CodeFiles) -> None:
         self.rules: dict[str, Rule] = {}
+        self.correlations: dict[str, CorrelationRule] = {}
+        self.tests: dict[str, RuleTests] = {}
         self.errors: list[RuleFileError] = []
         self.skipped: list[Skipped] = []
+        self.models: list[DataModelSpec] = []
+        self.tables: list[TableSpec] = []
         self._seen: set[Path] = set()
-        self._importer = Importer()
+        self._files, self._modules = files, Modules(files)
 
     def read(self, file: Path, root: Path) -> None:
         """Take one YAML file: into the rules, the errors or the skipped ones."""
@@ -59,78 +98,133 @@ class _Reader:
 
     def _take(self, file: Path, root: Path, content: bytes, document: yaml12.Document) -> None:
         kind = _analysis_type(document)
-        if kind is None:
+        if kind is None or kind in _NOT_RUN:
             return
-        if kind not in ANALYSIS_TYPES:
-            known = ", ".join(ANALYSIS_TYPES)
-            self._fail(
-                file, document.line("AnalysisType"), f"AnalysisType is {kind or 'missing'}; it is one of {known}"
-            )
-            return
-        id_key, supported = ANALYSIS_TYPES[kind]
-        if not supported:
-            name = str(document.value.get(id_key, file.stem))
-            self.skipped.append(Skipped(file, name, f"{kind} is not supported yet"))
-        elif kind == "rule":
-            metadata, problems = read_metadata(document)
+        if kind not in ID_KEYS:
+            known = f"{kind or 'missing'}; it is one of {', '.join(ID_KEYS)}"
+            self._fail(file, document.line("AnalysisType"), f"AnalysisType is {known}")
+        elif kind in _SHARED:
+            self._take_shared(file, root, document, kind)
+        elif kind in _RULES:
+            metadata, problems = read_document(RuleMetadata, document)
             self.errors += [RuleFileError(file, line, text) for line, text in problems]
             if metadata is not None:
                 self._add(file, root, content, document, metadata)
+        else:
+            self._take_correlation(file, document)
+
+    def _take_shared(self, file: Path, root: Path, document: yaml12.Document, kind: str) -> None:
+        """A data model or a lookup table."""
+        found, problems = read_document(_SHARED[kind], document)
+        self.errors += [RuleFileError(file, line, text) for line, text in problems]
+        try:
+            if isinstance(found, DataModelFile) and found.enabled:
+                self.models.append(found.spec(file.parent, helper_folders(file.parent, root)))
+            elif isinstance(found, TableFile) and found.enabled and found.filename:
+                self.tables.append(found.spec(file.parent))
+        except ValueError as error:
+            self._fail(file, 1, str(error))
+
+    def _take_correlation(self, file: Path, document: yaml12.Document) -> None:
+        rule, problems = read_correlation(document, file)
+        self.errors += [RuleFileError(file, line, text) for line, text in problems]
+        if rule is not None and not self._is_taken(rule.id, file, document, "RuleID"):
+            self.correlations[rule.id] = rule
+
+    def sound_correlations(self) -> tuple[CorrelationRule, ...]:
+        """The correlation rules but those that are members of themselves: they are errors."""
+        circles = circular(self.correlations.values())
+        for rule in circles:
+            self._fail(Path(rule.file), 1, f"{rule.id} is, through its members, a member of itself")
+        return tuple(rule for rule in self.correlations.values() if rule not in circles)
+
+    def _is_taken(self, rule_id: str, file: Path, document: yaml12.Document, key: str) -> bool:
+        """Whether another rule has an id already, which is an error of this file."""
+        other = self.rules.get(rule_id) or self.correlations.get(rule_id)
+        if other is not None:
+            self._fail(file, document.line(key), f"{key} {rule_id} is taken by {other.file}")
+        return other is not None
 
     def _add(self, file: Path, root: Path, content: bytes, document: yaml12.Document, metadata: RuleMetadata) -> None:
-        """A rule whose metadata are right: its Python file is run, unless it needs what this version lacks."""
-        if reason := metadata.not_supported():
-            self.skipped.append(Skipped(file, metadata.rule_id, reason))
-            return
-        if other := self.rules.get(metadata.rule_id):
-            self._fail(file, document.line("RuleID"), f"RuleID {metadata.rule_id} is taken by {other.file}")
+        """A rule whose metadata are right: its Python file is read, if it has one."""
+        if self._is_taken(metadata.rule_id, file, document, ID_KEYS[metadata.analysis_type]):
             return
         code = file.parent / (metadata.filename or file.with_suffix(".py").name)
-        if not code.is_file():
-            self._fail(file, document.line("Filename"), f"Filename: there is no {code}")
-            return
         try:
-            self.rules[metadata.rule_id] = self._rule(file, code, root, content, document, metadata)
+            compile_conditions(_filters(metadata), "InlineFilters")
+            if metadata.detection is not None:
+                self.rules[metadata.rule_id] = _simple_rule(file, content, document.value, metadata)
+            else:
+                self.rules[metadata.rule_id] = self._rule(file, code, root, content, metadata)
+        except ConditionError as error:
+            self._fail(file, document.line(*error.path), str(error))
+        except FileNotFoundError as error:
+            self._fail(file, document.line("Filename"), f"Filename: there is no {error.filename}")
         except SyntaxError as error:
             self._fail(Path(error.filename or code), error.lineno or 1, f"does not compile: {error.msg}")
-        except RULE_ERRORS as error:
-            self._fail(*(where(error) or (code, 1)), f"cannot be loaded: {describe(error)}")
+        except (TypeError, ValueError, RecursionError) as error:
+            self._fail(code, 1, f"cannot be loaded: {error}")
+        else:
+            lines = tuple(document.line("Tests", index) for index in range(len(metadata.tests)))
+            self.tests[metadata.rule_id] = RuleTests(tuple(metadata.tests), lines)
 
-    def _rule(
-        self,
-        file: Path,
-        code: Path,
-        root: Path,
-        content: bytes,
-        document: yaml12.Document,
-        metadata: RuleMetadata,
-    ) -> Rule:
-        code, helpers = code.resolve(), _helper_folders(file.parent, root)
-        module = self._importer.load(code, helpers)
-        if not callable(getattr(module, "rule", None)):
-            raise TypeError("it defines no function rule(event)")
-        sources = [self._importer.source(path) for path in self._importer.files(code, helpers)]
+    def _rule(self, file: Path, code: Path, root: Path, content: bytes, metadata: RuleMetadata) -> Rule:
+        code, helpers = code.resolve(), helper_folders(file.parent, root)
+        function = "policy" if metadata.analysis_type == "policy" else "rule"
+        module = self._modules.of(code, tuple(helpers))
+        if not module.bindings.get(function):
+            raise TypeError(f"it defines no function {function}")
+        files = sorted(self._files.reachable(code, helpers))
         return Rule(
-            id=metadata.rule_id,
-            version=content_hash([content, *sources]),
-            file=file,
-            enabled=metadata.enabled,
-            log_types=tuple(metadata.log_types),
-            severity=metadata.severity,
-            title=metadata.display_name,
-            description=metadata.description,
-            reference=metadata.reference,
-            runbook=metadata.runbook,
-            period_minutes=metadata.period_minutes,
-            threshold=metadata.threshold,
-            create_alert=metadata.create_alert,
-            module=module,
-            event_names=possible_values(module, self._importer.source(code).decode()),
-            tags=tuple(metadata.tags),
-            reports=metadata.reports or {},
-            tests=tuple(metadata.tests),
-            test_lines=tuple(document.line("Tests", index) for index in range(len(metadata.tests))),
+            **_common(file, metadata),
+            version=content_hash([content, *map(self._files.source, files)]),
+            code=str(code),
+            helpers=tuple(map(str, helpers)),
+            need=_need(module, function),
+            remembers=not _MEMORY.isdisjoint(files),
         )
+
+
+def _simple_rule(file: Path, content: bytes, document: Mapping[str, Any], metadata: RuleMetadata) -> Rule:
+    """A rule without Python."""
+    simple = {key: document[key] for key in SIMPLE_KEYS if document.get(key) is not None}
+    rule_functions(simple)
+    need = {field: Values(texts) for field, texts in necessary(simple["Detection"]).items()}
+    return Rule(**_common(file, metadata), version=content_hash([content]), simple=simple, need=need)
+
+
+def _common(file: Path, metadata: RuleMetadata) -> dict[str, Any]:
+    """What every rule takes from its YAML file."""
+    return {
+        "id": metadata.rule_id,
+        "kind": metadata.analysis_type,
+        "file": str(file),
+        "enabled": metadata.enabled,
+        "log_types": tuple(metadata.log_types),
+        "severity": metadata.severity,
+        "title": metadata.display_name,
+        "description": metadata.description,
+        "reference": metadata.reference,
+        "runbook": metadata.runbook,
+        "period_minutes": metadata.period_minutes,
+        "threshold": metadata.threshold,
+        "create_alert": metadata.create_alert,
+        "filters": _filters(metadata),
+        "tags": tuple(metadata.tags),
+        "reports": metadata.reports or {},
+    }
+
+
+def _filters(metadata: RuleMetadata) -> list[Any]:
+    """The inline filters that say something: public rules carry empty ones, `- All: []`."""
+    return [item for item in metadata.inline_filters or () if item and item != {"All": []}]
+
+
+def _need(module: Module, function: str) -> Need:
+    try:
+        return need_of(module, function=function, result=function == "rule")
+    except (SyntaxError, OSError, ValueError, RecursionError):  # a helper's trouble shows when it is imported
+        return {}
 
 
 def _analysis_type(document: yaml12.Document) -> str | None:
@@ -143,7 +237,7 @@ def _analysis_type(document: yaml12.Document) -> str | None:
     return str(kind)
 
 
-def _yaml_files(root: Path) -> Iterator[Path]:
+def yaml_files(root: Path) -> Iterator[Path]:
     """The YAML files below a folder in a fixed order, hidden folders left out; a file given by name is itself."""
     if root.is_file():
         yield root
@@ -152,7 +246,7 @@ def _yaml_files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(files) if name.endswith((".yml", ".yaml")))
 
 
-def _helper_folders(folder: Path, root: Path) -> list[Path]:
+def helper_folders(folder: Path, root: Path) -> list[Path]:
     """The helper folders that a rule sees, the nearest first."""
     top = root.resolve() if root.is_dir() else root.resolve().parent
     limit = top.parent.parent

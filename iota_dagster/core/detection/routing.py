@@ -1,208 +1,304 @@
 """Which events a rule can match at all, read off its code: so that the others need not be shown to it.
 
-Most rules begin by testing `eventName`. From the syntax tree of `rule` a *necessary* condition is derived: the values
-of that field without which it cannot return True. Whatever the tree does not prove is taken as "any value", so a rule
-is only ever spared events that it would have answered with False. An event without the field, or with something else
-than a text in it, is shown to every rule.
+Most rules begin by testing `eventName`, `eventSource`, an action or a type. From the syntax tree of `rule` a necessary
+condition is derived: for some top-level fields, the values without which it cannot return True. Whatever the tree does
+not prove is taken as "any value", so a rule is only ever spared events that it would not have matched. An event with
+something else than a text in such a field is shown to the rule (see `routes`).
+
+Sound because an event never changes: a condition on it that held once on the way to a `return` holds all the way.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-FIELD = "eventName"
-"""The field that rules are indexed by."""
+from iota_dagster.core.detection.bindings import bindings, is_generator, own_nodes
+from iota_dagster.core.detection.constants import Constant, Module
+from iota_dagster.core.detection.values import NEVER, Need, Values, all_of, any_of, both
 
-_SORCERY = ("globals", "vars", "setattr", "exec", "eval")  # what can change a name behind the tree's back
-
-Values = frozenset[str] | None
-"""The values a field may have; None: any."""
+_DEEPEST_CALL = 8
+_DEEPEST_TREE = 60
 
 
-def possible_values(module: ModuleType, source: str) -> Values:
-    """The values of `FIELD` for which a rule module's `rule` may return True; None where its code proves nothing."""
-    tree = ast.parse(source)
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "rule"]
-    if len(functions) != 1 or functions[0].decorator_list or not functions[0].args.args:
-        return None
-    if _bindings(tree, "rule") != 1 or any(_is_name(node, name) for node in ast.walk(tree) for name in _SORCERY):
-        return None
-    return _Reader(module, tree, functions[0]).read()
+class _Unknown:
+    """A value that the code does not tell."""
 
 
-def _both(one: Values, other: Values) -> Values:
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other
+_UNKNOWN = _Unknown()
 
 
-def _either(parts: Iterable[Values]) -> Values:
-    found: frozenset[str] = frozenset()
-    for part in parts:
-        if part is None:
-            return None
-        found |= part
-    return found
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """The value of one top-level field of the event; `absent` is what stands for it where the event has none."""
+
+    name: str
+    absent: str | _Unknown | None = None
 
 
-def _all_of(parts: Iterable[Values]) -> Values:
-    found: Values = None
-    for part in parts:
-        found = _both(found, part)
-    return found
+class _TheEvent:
+    """A name that holds the event itself."""
+
+
+_EVENT = _TheEvent()
+_Bound = _TheEvent | _Field | Constant
+
+
+def need_of(module: Module, *, function: str = "rule", result: bool = True) -> Need:
+    """What an event must have for a function of a rule's file to return `result`; {} where its code proves nothing."""
+    found = module.function(ast.Name(function, ast.Load()))
+    if found is None or not found[1].args.args:
+        return {}
+    return _need_of_call(found[0], found[1], {found[1].args.args[0].arg: _EVENT}, result, 0)
+
+
+def _need_of_call(
+    module: Module, function: ast.FunctionDef, bound: Mapping[str, _Bound], want: bool, depth: int
+) -> Need:
+    if depth > _DEEPEST_CALL or is_generator(function):
+        return {}
+    return _Reader(module, function, bound, want, depth).read()
 
 
 class _Reader:
-    """Walks one `rule` function, statement by statement, narrowing the values that can still lead to True."""
+    """Walks one function, statement by statement, narrowing what can still lead to the wanted answer."""
 
-    def __init__(self, module: ModuleType, tree: ast.Module, function: ast.FunctionDef) -> None:
-        self._module, self._tree, self._function = module, tree, function
-        self._event = function.args.args[0].arg
-        self._stores = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and _is_store(node)]
-        self._aliases: set[str] = set()
+    def __init__(
+        self, module: Module, function: ast.FunctionDef, bound: Mapping[str, _Bound], want: bool, depth: int
+    ) -> None:
+        self._module, self._function, self._want, self._depth = module, function, want, depth
+        self._bindings = bindings(ast.Module([function], []))
+        self._bindings[function.name] -= 1
+        self._bound = {name: value for name, value in bound.items() if self._bindings[name] == 1}
+        self._aliases = {
+            name: value for node in own_nodes(function) for name, value in _assigned(node) if self._bindings[name] == 1
+        }
+        self._found: list[Need] = []
+        self._level = 0
 
-    def read(self) -> Values:
-        if self._event in self._stores:
-            return None
-        left: Values = None
-        matching: list[Values] = []
-        for statement in self._function.body:
-            if isinstance(statement, ast.Return):
-                matching.append(_both(left, self._if_true(statement.value)))
+    def read(self) -> Need:
+        """What must hold for the function to give the wanted answer."""
+        fell = self._walk(self._function.body, {})
+        if not self._want:
+            self._found.append(fell)
+        return any_of(self._found)
+
+    # ── statements ──
+
+    def _walk(self, statements: Iterable[ast.stmt], held: Need) -> Need:
+        """Take the returns of some statements into account; what holds where they end, NEVER when they do not."""
+        for statement in statements:
+            if held is NEVER:
                 break
-            if isinstance(statement, ast.Assign):
-                self._note_alias(statement)
-            elif isinstance(statement, ast.If) and not statement.orelse and _gives_up(statement.body):
-                left = _both(left, self._if_false(statement.test))
-            elif any(isinstance(node, ast.Return) and not _is_false(node.value) for node in ast.walk(statement)):
-                matching.append(left)
-        return _either(matching)
+            held = self._step(statement, held)
+        return held
 
-    def _note_alias(self, statement: ast.Assign) -> None:
-        target = statement.targets[0]
-        single = len(statement.targets) == 1 and isinstance(target, ast.Name) and self._stores.count(target.id) == 1
-        if single and isinstance(target, ast.Name) and self._is_field(statement.value):
-            self._aliases.add(target.id)
+    def _step(self, node: ast.stmt, held: Need) -> Need:
+        match node:
+            case ast.Return():
+                self._found.append(both(held, self._need(node.value or ast.Constant(None), self._want)))
+                return NEVER
+            case ast.Raise() | ast.Continue() | ast.Break():
+                return NEVER
+            case ast.If():
+                yes = self._walk(node.body, both(held, self._need(node.test, True)))
+                no = self._walk(node.orelse, both(held, self._need(node.test, False)))
+                return any_of([yes, no])
+            case ast.Assert():
+                return both(held, self._need(node.test, True))
+            case ast.For() | ast.While():
+                self._walk(node.body, held)
+                return self._after(node.orelse, held)
+            case ast.With():
+                return self._after(node.body, held)
+            case ast.Try() | ast.TryStar():
+                for block in (node.body, *(handler.body for handler in node.handlers), node.orelse):
+                    self._walk(block, held)
+                return self._after(node.finalbody, held)
+            case ast.Match():
+                for case in node.cases:
+                    self._walk(case.body, held)
+        return held
 
-    def _if_true(self, node: ast.expr | None) -> Values:
-        """The values for which an expression may be true."""
-        if node is None or _is_false(node):
-            return frozenset()
-        if isinstance(node, ast.BoolOp):
-            parts = map(self._if_true, node.values)
-            return _all_of(parts) if isinstance(node.op, ast.And) else _either(parts)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return self._if_false(node.operand)
-        return self._compared(node, ast.Eq, ast.In)
+    def _after(self, block: list[ast.stmt], held: Need) -> Need:
+        """A block that may be left half-way: what held before it is all that is known behind it."""
+        self._walk(block, held)
+        return held
 
-    def _if_false(self, node: ast.expr) -> Values:
-        """The values for which an expression may be false."""
-        if isinstance(node, ast.BoolOp):
-            parts = map(self._if_false, node.values)
-            return _either(parts) if isinstance(node.op, ast.And) else _all_of(parts)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return self._if_true(node.operand)
-        return self._compared(node, ast.NotEq, ast.NotIn)
+    # ── expressions ──
 
-    def _compared(self, node: ast.expr, equal: type[ast.cmpop], within: type[ast.cmpop]) -> Values:
-        if not isinstance(node, ast.Compare) or len(node.ops) != 1:
+    def _need(self, node: ast.expr, want: bool) -> Need:
+        """What must hold for an expression to be true (or false)."""
+        if self._level > _DEEPEST_TREE:
+            return {}
+        self._level += 1
+        try:
+            return self._need_of_node(node, want)
+        finally:
+            self._level -= 1
+
+    def _need_of_node(self, node: ast.expr, want: bool) -> Need:
+        match node:
+            case ast.Constant(value):
+                return {} if bool(value) is want else NEVER
+            case ast.BoolOp(op, values):
+                needs = [self._need(value, want) for value in values]
+                return all_of(needs) if isinstance(op, ast.And) is want else any_of(needs)
+            case ast.UnaryOp(ast.Not(), operand):
+                return self._need(operand, not want)
+            case ast.NamedExpr(_, value):
+                return self._need(value, want)
+            case ast.IfExp(test, body, orelse):
+                yes = both(self._need(test, True), self._need(body, want))
+                return any_of([yes, both(self._need(test, False), self._need(orelse, want))])
+            case ast.Compare():
+                return self._compared(node, want)
+            case ast.Call():
+                return self._called(node, want)
+            case ast.Name(name) if name in self._aliases:
+                return self._need(self._aliases[name], want)
+        return {}
+
+    def _compared(self, node: ast.Compare, want: bool) -> Need:
+        sides = [node.left, *node.comparators]
+        if len(node.ops) > 1:
+            pairs = zip(sides, node.ops, sides[1:], strict=False)
+            return all_of(self._pair(left, op, right) for left, op, right in pairs) if want else {}
+        opposite: dict[type[ast.cmpop], ast.cmpop] = {ast.NotEq: ast.Eq(), ast.NotIn: ast.In()}
+        op: ast.cmpop | None = node.ops[0] if want else opposite.get(type(node.ops[0]))
+        return self._pair(sides[0], op, sides[1]) if op else {}
+
+    def _pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Need:
+        """What must hold for one comparison to be true."""
+        if isinstance(op, ast.Eq):
+            field, other = (found, right) if (found := self._field(left)) else (self._field(right), left)
+            text = self._constant(other)
+            return _only(field, exact=frozenset({text})) if field and isinstance(text, str) else {}
+        if isinstance(op, ast.In) and (field := self._field(left)):
+            texts = self._constant(right)
+            return _only(field, exact=texts) if isinstance(texts, frozenset) else {}
+        return {}
+
+    def _called(self, node: ast.Call, want: bool) -> Need:
+        if isinstance(node.func, ast.Name) and not self._module.bindings[node.func.id]:
+            if node.func.id == "bool" and len(node.args) == 1:
+                return self._need(node.args[0], want)
+            if node.func.id in ("any", "all") and len(node.args) == 1:
+                return self._gathered(node.args[0], node.func.id == "any", want)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "startswith" and len(node.args) == 1:
+            return self._starts(node.func.value, node.args[0]) if want else {}
+        return self._own_function(node, want)
+
+    def _gathered(self, node: ast.expr, any_will_do: bool, want: bool) -> Need:
+        """`any((…))`, `all([…])`, and both over a loop through constants."""
+        if isinstance(node, ast.Tuple | ast.List | ast.Set):
+            needs = [self._need(item, want) for item in node.elts]
+            starred = any(isinstance(item, ast.Starred) for item in node.elts)
+            return {} if starred else any_of(needs) if any_will_do is want else all_of(needs)
+        if isinstance(node, ast.GeneratorExp | ast.ListComp) and any_will_do and want:
+            return self._looped(node)
+        return {}
+
+    def _looped(self, node: ast.GeneratorExp | ast.ListComp) -> Need:
+        loop = node.generators[0]
+        texts = self._constant(loop.iter)
+        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or not isinstance(texts, frozenset):
+            return {}
+        if self._bindings[loop.target.id] != 1 or len(texts) > 200:
+            return {}
+        needs = []
+        for text in texts:
+            self._bound[loop.target.id] = text
+            needs.append(self._need(node.elt, True))
+            del self._bound[loop.target.id]
+        return any_of(needs)
+
+    def _starts(self, value: ast.expr, argument: ast.expr) -> Need:
+        field, prefixes = self._field(value), self._constant(argument)
+        if field is None or prefixes is None:
+            return {}
+        return _only(field, prefixes=frozenset({prefixes}) if isinstance(prefixes, str) else prefixes)
+
+    def _own_function(self, node: ast.Call, want: bool) -> Need:
+        """A call of a function of the rule or its helpers: read with what the arguments are known to be."""
+        if isinstance(node.func, ast.Name) and self._bindings[node.func.id]:
+            return {}
+        found = self._module.function(node.func)
+        if found is None or any(isinstance(item, ast.Starred) for item in node.args):
+            return {}
+        module, function = found
+        names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
+        given = [*zip(names, node.args, strict=False), *((item.arg, item.value) for item in node.keywords)]
+        bound = {name: value for name, item in given if name and (value := self._value(item)) is not None}
+        return _need_of_call(module, function, bound, want, self._depth + 1)
+
+    # ── what an expression stands for ──
+
+    def _value(self, node: ast.expr) -> _Bound | None:
+        if isinstance(node, ast.Name) and isinstance(self._bound.get(node.id), _TheEvent):
+            return _EVENT
+        return self._field(node) or self._constant(node)
+
+    def _constant(self, node: ast.expr) -> Constant | None:
+        if isinstance(node, ast.Name) and self._bindings[node.id]:
+            bound = self._bound.get(node.id)
+            if isinstance(bound, str | frozenset):
+                return bound
+            return self._constant(self._aliases[node.id]) if node.id in self._aliases else None
+        if any(isinstance(item, ast.Name) and self._bindings[item.id] for item in ast.walk(node)):
             return None
-        left, right = node.left, node.comparators[0]
-        if isinstance(node.ops[0], equal):
-            other = right if self._is_field(left) else left if self._is_field(right) else None
-            text = self._constant(other) if other is not None else None
-            return frozenset({text}) if isinstance(text, str) else None
-        if isinstance(node.ops[0], within) and self._is_field(left):
-            return _texts(self._constant(right))
-        return None
+        return self._module.constant(node)
 
-    def _is_field(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Name):
-            return node.id in self._aliases
-        if isinstance(node, ast.Subscript):
-            return self._is_event(node.value) and _is_text(node.slice, FIELD)
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get"
-        return (
-            called
-            and isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and self._is_event(node.func.value)
-            and bool(node.args)
-            and _is_text(node.args[0], FIELD)
-        )
+    def _field(self, node: ast.expr) -> _Field | None:
+        """The top-level field whose value an expression is, wherever the event has a text there."""
+        match node:
+            case ast.Name(name):
+                bound = self._bound.get(name)
+                if isinstance(bound, _Field):
+                    return bound
+                return self._field(self._aliases[name]) if name in self._aliases else None
+            case ast.NamedExpr(_, value):
+                return self._field(value)
+            case ast.BoolOp(ast.Or(), [value, ast.Constant("")]):
+                field = self._field(value)
+                return field and _Field(field.name, field.absent or "")
+            case ast.Subscript(value, ast.Constant(str(key))) if self._is_event(value) and key:
+                return _Field(key)
+            case ast.Call(ast.Attribute(value, "get"), [ast.Constant(str(key)), *more]) if (
+                self._is_event(value) and key
+            ):
+                return _Field(key, _default([*more, *(item.value for item in node.keywords)]))
+            case ast.Call(ast.Attribute(value, "deep_get"), [ast.Constant(str(key))]) if self._is_event(value) and key:
+                return _Field(key, _default([item.value for item in node.keywords]))
+        return None
 
     def _is_event(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and node.id == self._event
+        return isinstance(node, ast.Name) and isinstance(self._bound.get(node.id), _TheEvent)
 
-    def _constant(self, node: ast.expr) -> Any:
-        """The value of a literal, or of a module's name that nothing changes; None for everything else."""
-        if isinstance(node, ast.Name):
-            return self._global(node.id)
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+
+def _assigned(node: ast.AST) -> list[tuple[str, ast.expr]]:
+    """The plain assignments that a node makes: `name = value`, `name: type = value`, `(name := value)`."""
+    if isinstance(node, ast.Assign):
+        return [(item.id, node.value) for item in node.targets if isinstance(item, ast.Name)]
+    if isinstance(node, ast.AnnAssign | ast.NamedExpr) and isinstance(node.target, ast.Name) and node.value:
+        return [(node.target.id, node.value)]
+    return []
+
+
+def _default(given: list[ast.expr]) -> str | _Unknown | None:
+    """What a look-up gives for an absent field, by the default that it is given."""
+    match given:
+        case [] | [ast.Constant(None)]:
             return None
-
-    def _global(self, name: str) -> Any:
-        if name in self._stores or _bindings(self._tree, name) != 1:
-            return None
-        value = getattr(self._module, name, None)
-        if isinstance(value, str | tuple | frozenset):
-            return value
-        return value if isinstance(value, dict | list | set) and self._only_read(name) else None
-
-    def _only_read(self, name: str) -> bool:
-        """Whether a mutable global is only ever looked into: `x in NAME`, `NAME[x]`."""
-        reads = harmless = 0
-        for node in ast.walk(self._tree):
-            reads += _is_name(node, name) and not _is_store(node)
-            if isinstance(node, ast.Compare):
-                harmless += sum(_is_name(item, name) for item in node.comparators)
-            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-                harmless += _is_name(node.value, name)
-        return reads == harmless
+        case [ast.Constant(str(text))]:
+            return text
+    return _UNKNOWN
 
 
-def _bindings(tree: ast.Module, name: str) -> int:
-    """How often a name is bound anywhere in a module: assigned, imported, deleted, defined, or an argument."""
-    count = 0
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            count += node.name == name
-        elif isinstance(node, ast.alias):
-            count += (node.asname or node.name.partition(".")[0]) in (name, "*")
-        elif isinstance(node, ast.arg):
-            count += node.arg == name
-        else:
-            count += _is_name(node, name) and _is_store(node)
-    return count
-
-
-def _texts(value: Any) -> Values:
-    """The texts in a collection; what else is in it no text can equal. A text itself is no collection here."""
-    if not isinstance(value, tuple | list | set | frozenset | dict):
-        return None
-    return frozenset(item for item in value if isinstance(item, str))
-
-
-def _gives_up(body: list[ast.stmt]) -> bool:
-    return len(body) == 1 and isinstance(body[0], ast.Return) and _is_false(body[0].value)
-
-
-def _is_false(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and node.value is False
-
-
-def _is_text(node: ast.expr, text: str) -> bool:
-    return isinstance(node, ast.Constant) and node.value == text
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _is_store(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+def _only(field: _Field, exact: frozenset[str] = frozenset(), prefixes: frozenset[str] = frozenset()) -> Need:
+    """The need for one field to be among some texts."""
+    values = Values(exact, prefixes)
+    absent = isinstance(field.absent, _Unknown) or (field.absent is not None and values.admits(field.absent))
+    values = Values(exact, prefixes, absent)
+    return {field.name: values} if values else NEVER

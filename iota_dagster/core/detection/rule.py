@@ -1,4 +1,4 @@
-"""One loaded rule, and a pack of them."""
+"""Rules as they are read: plain values that can be sent to another process; no code of a rule has run yet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from iota_dagster.core.detection.metadata import RuleTest
+import msgspec
+
+from iota_dagster.core.detection.values import Need
 from iota_dagster.core.errors import RuleError
+
+if TYPE_CHECKING:  # pydantic is not for the processes that run rules
+    from iota_dagster.core.detection.correlation.rule import CorrelationRule
+    from iota_dagster.core.detection.metadata import RuleTest
+
+SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+Kind = Literal["rule", "scheduled_rule", "policy"]
 
 
 class RuleFileError(RuleError):
@@ -33,13 +41,19 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: its metadata, its tests and its module. `version` is a hash of all the files it is made of."""
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule. `version` is a hash of all the files it is made of.
+
+    `code` is its Python file and `helpers` the folders of shared modules it sees; a rule of YAML only has `simple`
+    instead, the keys of its document that stand for functions (see `yaml_rules`). `remembers` says that it may use
+    `key_values`. `need` is what an event must have for the rule to match it (see `routing`). `filters` must all hold
+    too, and `exclusions` must not (both are conditions, see `conditions`).
+    """
 
     id: str
     version: str
-    file: Path
+    kind: Kind = "rule"
+    file: str
     enabled: bool
     log_types: tuple[str, ...]
     severity: str
@@ -50,12 +64,58 @@ class Rule:
     period_minutes: int
     threshold: int
     create_alert: bool
-    module: ModuleType
-    event_names: frozenset[str] | None = None  # the only ones it can match (`routing`); None: any
+    code: str = ""
+    helpers: tuple[str, ...] = ()
+    simple: dict[str, Any] | None = None
+    remembers: bool = False
+    filters: list[Any] = []
+    exclusions: list[Any] = []
+    destinations: tuple[str, ...] | None = None
+    need: Need = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    reports: Mapping[str, Any] = field(default_factory=dict)
+    reports: dict[str, list[str]] = {}
+
+
+class MappingSpec(msgspec.Struct, frozen=True):
+    """One name of a data model: under which path it lies, or which function of the model's file tells."""
+
+    name: str
+    path: str | None = None
+    method: str | None = None
+
+
+class DataModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A data model as its YAML file gives it; `code` is its Python file, if it has one."""
+
+    id: str
+    log_types: tuple[str, ...]
+    mappings: tuple[MappingSpec, ...]
+    code: str = ""
+    helpers: tuple[str, ...] = ()
+
+
+class TableSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A lookup table as its YAML file gives it: the file of its rows, its key column, selectors by log type."""
+
+    name: str
+    file: str
+    key: str
+    selectors: dict[str, tuple[str, ...]] = {}
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the rules of a pack share: data models and lookup tables."""
+
+    models: tuple[DataModelSpec, ...] = ()
+    tables: tuple[TableSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTests:
+    """The tests of one rule, and the line on which each stands."""
+
     tests: tuple[RuleTest, ...] = ()
-    test_lines: tuple[int, ...] = ()
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +125,25 @@ class RulePack:
     rules: tuple[Rule, ...]
     errors: tuple[RuleFileError, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    tests: Mapping[str, RuleTests] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    correlations: tuple[CorrelationRule, ...] = ()
 
     @property
     def version(self) -> str:
         """A hash of the content of all enabled rules and their helpers; where they lie does not matter."""
-        return content_hash(f"{rule.id}\0{rule.version}".encode() for rule in self.rules if rule.enabled)
+        versions = [(rule.id, rule.version) for rule in self.rules if rule.enabled]
+        versions += [(rule.id, rule.version) for rule in self.correlations if rule.enabled]
+        return content_hash(f"{name}\0{version}".encode() for name, version in versions)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether some enabled rule may keep something from event to event."""
+        return any(rule.enabled and rule.remembers for rule in self.rules)
+
+    def of_id(self, rule_id: str) -> Rule | None:
+        """The rule of that id, if there is one."""
+        return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
 def content_hash(parts: Iterable[bytes]) -> str:

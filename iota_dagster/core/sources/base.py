@@ -80,6 +80,9 @@ class Source(Protocol):
     """Raised whenever the same bytes would give another reading."""
     marks: str
     """What `accepts` looks for, in words for a person with an unclassified record."""
+    texts: Sequence[str]
+    """The columns that hold a top-level text of the record as it stands, the most telling first: rules are routed by
+    them. Whatever is no such text in the record is null there."""
 
     def __hash__(self) -> int: ...
 
@@ -104,6 +107,7 @@ class RecordSource(ABC):
     columns: ClassVar[pa.Schema]
     parser_version: ClassVar[int] = 1
     marks: ClassVar[str]
+    texts: ClassVar[Sequence[str]] = ()
 
     def expects(self, key: str) -> bool:
         """False: the type has no delivery of its own."""

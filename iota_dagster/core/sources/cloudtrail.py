@@ -106,6 +106,7 @@ class CloudTrail:
     columns = _schema()
     parser_version = 1
     marks = "eventVersion with userIdentity, or with an eventType of CloudTrail, at the top level"
+    texts: Sequence[str] = ("eventName", "eventSource", "eventType", "errorCode", "userAgent")
 
     def expects(self, key: str) -> bool:
         """Whether the file is named as CloudTrail names it."""

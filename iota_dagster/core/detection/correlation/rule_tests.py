@@ -1,0 +1,26 @@
+"""The tests in correlation rules' YAML files, run offline over the matches that they name in `RuleOutputs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iota_dagster.core.detection.correlation.evaluate import foresee
+from iota_dagster.core.detection.correlation.rule import CorrelationRule, CorrelationTest
+from iota_dagster.core.detection.test_report import TestFailure
+
+
+def run_correlation_tests(rule: CorrelationRule, test_name: str | None = None) -> list[TestFailure]:
+    """The rule's tests that fail, or the one test of that name if it does."""
+    chosen = [test for test in rule.tests if test_name in (None, test.name)]
+    return [failure for test in chosen if (failure := run_correlation_test(rule, test))]
+
+
+def run_correlation_test(rule: CorrelationRule, test: CorrelationTest) -> TestFailure | None:
+    """Run one test; `None` when it passed.
+
+    A test's matches are all there are and all that will come: what must be absent and is not among them did not happen.
+    """
+    got = bool(foresee(rule, test.signals))
+    if got == test.expected:
+        return None
+    return TestFailure(rule.id, test.name, test.expected, got, None, Path(rule.file), test.line)

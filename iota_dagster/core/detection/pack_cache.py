@@ -1,0 +1,110 @@
+"""The rules of some folders, read once and kept: a run that starts with 130 rules should not parse their YAML again.
+
+What is kept holds as long as no file of the folders, and none of this package, has changed in size or time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.loader import helper_folders, load_rules
+from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, Skipped, Surroundings
+
+Stamp = tuple[str, int, int]
+"""A file's path, size and time of its last change (ns)."""
+
+
+class _Kept(msgspec.Struct):
+    """A pack without its tests, as stored; an error is (file, line, detail), a skipped rule (file, id, reason)."""
+
+    stamps: list[Stamp]
+    rules: tuple[Rule, ...]
+    surroundings: Surroundings
+    correlations: tuple[CorrelationRule, ...]
+    errors: list[tuple[str, int, str]]
+    skipped: list[tuple[str, str, str]]
+
+
+_decoder = msgspec.msgpack.Decoder(_Kept)
+
+
+def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
+    """The rules of some folders without their tests; `cache` is a folder for what was read, lost at no cost."""
+    file = cache / f"rules-{_name(folders)}.msgpack"
+    stamps = list(stamps_of(folders))
+    kept = _load(file)
+    if kept is None or kept.stamps != stamps:
+        pack = load_rules(folders)
+        kept = _Kept(
+            stamps,
+            pack.rules,
+            pack.surroundings,
+            tuple(replace(rule, tests=()) for rule in pack.correlations),
+            [(str(error.file), error.line, error.detail) for error in pack.errors],
+            [(str(item.file), item.id, item.reason) for item in pack.skipped],
+        )
+        _save(file, kept)
+    return RulePack(
+        kept.rules,
+        tuple(RuleFileError(Path(path), line, detail) for path, line, detail in kept.errors),
+        tuple(Skipped(Path(path), name, reason) for path, name, reason in kept.skipped),
+        surroundings=kept.surroundings,
+        correlations=kept.correlations,
+    )
+
+
+def stamps_of(folders: Sequence[Path]) -> Iterator[Stamp]:
+    """The stamps of all files that a pack is read from, and of those that read it."""
+    yield sys.version, 0, 0
+    for folder in [*folders, *_helpers(folders), Path(__file__).parent]:
+        yield from _stamps_below(folder)
+
+
+def _helpers(folders: Sequence[Path]) -> list[Path]:
+    """The helper folders beside and above the given ones."""
+    found = [helper for folder in folders for helper in helper_folders(folder, folder)]
+    return [helper for helper in dict.fromkeys(found) if not any(folder in helper.parents for folder in folders)]
+
+
+def _stamps_below(folder: Path) -> Iterator[Stamp]:
+    if folder.is_file():
+        yield _stamp(folder)
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        yield from (_stamp(Path(where, name)) for name in sorted(files))
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        found = file.stat()
+    except OSError:
+        return str(file), -1, -1
+    return str(file), found.st_size, found.st_mtime_ns
+
+
+def _name(folders: Sequence[Path]) -> str:
+    return hashlib.sha256("\0".join(map(str, folders)).encode()).hexdigest()[:16]
+
+
+def _load(file: Path) -> _Kept | None:
+    try:
+        return _decoder.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _save(file: Path, kept: _Kept) -> None:
+    """Write beside, then rename: another process may read at any moment."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}")
+    draft.write_bytes(msgspec.msgpack.encode(kept))
+    draft.replace(file)
