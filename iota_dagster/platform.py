@@ -16,6 +16,10 @@ from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import IngestPlan
+from iota_dagster.core.detection.overlays import apply, read_overlays
+from iota_dagster.core.detection.pack_cache import read_rules
+from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.fetching import Spool
 from iota_dagster.core.intake import Intake, origins
@@ -87,7 +91,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         preparer=Preparer(database, work, state, seen, pool, plan),
         lake=Lake(database, lake, settings.scratch),
         alerting=Alerting(
-            rules=settings.rules,
+            rules=lambda: shared_rule_workers(settings),
             destinations=[_destination(item) for item in settings.destinations],
             route=_Routing(settings.routing),
             notify_within=timedelta(hours=settings.notify_within_hours),
@@ -116,12 +120,15 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
 
 
 _POOLS: dict[int, WorkerPool] = {}
+_RULES: dict[str, RuleWorkers] = {}
 
 
 def close_workers() -> None:
     """Stop this process's workers; the next run that needs some starts them anew."""
     while _POOLS:
         _POOLS.popitem()[1].close()
+    while _RULES:
+        _RULES.popitem()[1].close()
 
 
 atexit.register(close_workers)
@@ -133,6 +140,26 @@ def _shared_pool(processes: int) -> WorkerPool:
         close_workers()
         _POOLS[processes] = WorkerPool(processes)
     return _POOLS[processes]
+
+
+def rule_pack(settings: Settings) -> RulePack:
+    """The rules as they run, without their tests: what is in the folders, and the user's overlays over it."""
+    pack = read_rules(settings.rules, settings.scratch / "rules")
+    if settings.rule_overlays is None:
+        return pack
+    return apply(pack, read_overlays(settings.rule_overlays, [item.name for item in settings.destinations]))
+
+
+def shared_rule_workers(settings: Settings) -> RuleWorkers:
+    """The rule workers of this process; new ones once a rule has changed."""
+    pack = rule_pack(settings)
+    limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
+    key = f"{pack.version} {limits}"
+    if key not in _RULES:
+        while _RULES:
+            _RULES.popitem()[1].close()
+        _RULES[key] = RuleWorkers(pack, max(1, settings.process_workers or _default_workers()), limits)
+    return _RULES[key]
 
 
 def _default_workers() -> int:

@@ -144,6 +144,9 @@ class Settings(Model):
     rules: tuple[Folder, ...] = _derived(
         "the project's `rules`", lambda data: (project_file("rules"),), "Folders of detection rules."
     )
+    rule_overlays: Folder | None = Field(
+        None, description="A YAML file of your own that switches, tunes and narrows rules; none: they run as they are."
+    )
     region: str | None = Field(
         None, pattern=REGION, description="The region of our own queue, lake and catalog; none: as AWS's chain says."
     )
@@ -175,6 +178,9 @@ class Settings(Model):
     notify_within_hours: PositiveInt = Field(24, description="Only events younger than this page anybody.")
     id_files_days: PositiveInt = Field(35, description="How long an event hour's id files stay after its last event.")
     work_files_days: PositiveInt = Field(7, description="How long work files stay once their objects are done.")
+
+    rule_seconds: PositiveFloat = Field(2.0, description="Most seconds that one call of a rule may take.")
+    rule_memory: Size = Field(ByteSize(GIB), description="Most memory of a process that runs rules.")
 
     integrations: tuple[Integration, ...] = Field((), description="The buckets and folders to read; no others are.")
     destinations: tuple[Destination, ...] = _derived(

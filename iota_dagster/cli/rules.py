@@ -12,8 +12,19 @@ from typing import Any
 
 import click
 
+from iota_dagster.cli import (
+    rules_backtest,
+    rules_coverage,
+    rules_explain,
+    rules_lint,
+    rules_mutate,
+    rules_new,
+    rules_stale,
+    rules_table,
+)
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_tests import TestFailure, TestReport, run_tests
+from iota_dagster.core.detection.rule_tests import run_tests
+from iota_dagster.core.detection.test_report import TestFailure, TestReport
 
 
 @click.group("rules")
@@ -51,6 +62,7 @@ def _as_json(report: TestReport) -> dict[str, Any]:
         "passed": report.passed,
         "failed": report.failed,
         "skipped": len(report.skipped),
+        "skipped_rules": [{"rule": item.id, "reason": item.reason, "file": str(item.file)} for item in report.skipped],
         "failures": [
             {
                 "rule": failure.rule,
@@ -83,7 +95,9 @@ def _describe(failure: TestFailure) -> list[str]:
     if failure.error:
         lines.append(f"  error     {failure.error}")
     lines += [f"  expected  {_value(failure.expected)}", f"  got       {_value(failure.got)}"]
-    return [*lines, f"  event     {_shorten(json.dumps(failure.event, default=str))}"]
+    if failure.event is not None:  # a correlation rule has none
+        lines.append(f"  event     {_shorten(json.dumps(failure.event, default=str))}")
+    return lines
 
 
 def _value(value: object) -> str:
@@ -93,3 +107,16 @@ def _value(value: object) -> str:
 
 def _shorten(text: str, limit: int = 2000) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
+for _module in (
+    rules_backtest,
+    rules_coverage,
+    rules_explain,
+    rules_lint,
+    rules_mutate,
+    rules_new,
+    rules_stale,
+    rules_table,
+):
+    command.add_command(_module.command)

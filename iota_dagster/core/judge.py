@@ -1,30 +1,29 @@
-"""A batch's admitted events → matches: the rules run over the work files, in workers when there is much to do."""
+"""A batch's admitted events → matches: the rules run over the work files, in processes of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
-from iota_dagster.core.detection.engine import Engine, RuleFailure, RuleMatch
-from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.routing import FIELD
-from iota_dagster.core.ingest import no_collector
-from iota_dagster.core.memory import release_memory
+from iota_dagster.core.detection.key_values import MemoryValues, StoredValue, Values
+from iota_dagster.core.detection.rule import Rule
+from iota_dagster.core.detection.rule_errors import error_matches
+from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
+from iota_dagster.core.detection.values import Need, is_never
+from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
+from iota_dagster.core.match_fields import MatchFields
 from iota_dagster.core.model import Match
+from iota_dagster.core.sieve import Sieve
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.work import WorkFolder
-from iota_dagster.core.workers import WorkerPool
 
 COLUMNS = (
     "p_raw",
@@ -37,85 +36,84 @@ COLUMNS = (
     "_hour",
     "_position",
 )
+MOST_RECORDS = 2000
+"""How many candidates are judged together: what a dying worker costs, and what memory holds."""
 
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the rules found in a batch; `positions` tells, match by match, which of its objects the event came from."""
+    """What the rules found in a batch, and what they want to be remembered, by key.
+
+    `positions` tells, match by match, which of the batch's objects the event came from.
+    """
 
     matches: tuple[Match, ...]
     positions: tuple[int, ...]
     failures: tuple[RuleFailure, ...]
     rules_version: str
     events: int
+    remembered: tuple[tuple[str, StoredValue], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    work: WorkFolder
-    part: int
-    rules: tuple[Path, ...]
+class _Candidates:
+    """Rows of one log type that some rule may match."""
+
+    log_type: str
+    rows: pa.RecordBatch
 
 
-@lru_cache(maxsize=4)
-def engine_for(rules: tuple[Path, ...]) -> Engine:
-    """The engine over some rule folders, loaded once per process."""
-    return Engine(load_rules(rules))
+def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
+    """Run every enabled rule over a batch's admitted events; `stored` is what rules remember of other batches."""
+    values = MemoryValues(below=stored) if workers.pack.remembers else None
+    fields = MatchFields(workers.pack.correlations)
+    selection = _Selection(work, workers.pack.rules, fields.columns)
+    version = workers.pack.version
+    sent: deque[_Candidates] = deque()
 
+    def tasks() -> Iterator[Task]:
+        for candidates in selection:
+            sent.append(candidates)
+            yield Task(candidates.log_type, _spliced(candidates.rows, candidates.log_type))
 
-def judge(work: WorkFolder, rules: Sequence[Path], pool: WorkerPool, *, inline: bool) -> Judgement:
-    """Run every enabled rule over a batch's admitted events."""
-    jobs = [_Job(work, index, tuple(rules)) for index in range(len(work.parts))]
     matches: list[Match] = []
     positions: list[int] = []
     failures: list[RuleFailure] = []
-    events = 0
-    version = ""
-    for result in pool.run(_judge_part, jobs, inline=inline):
-        if isinstance(result, BaseException):
-            raise result
-        matches += result.matches
-        positions += result.positions
-        failures += result.failures
-        events += result.events
-        version = result.rules_version
-    return Judgement(tuple(matches), tuple(positions), tuple(failures), version, events)
+    for verdict in workers.evaluate(tasks(), values):
+        candidates = sent.popleft()
+        failed = verdict.failures if failures else [*workers.broken, *verdict.failures]
+        for hit in [*verdict.matches, *error_matches(failed, version)]:
+            match = _as_match(hit, candidates.log_type, _row(candidates.rows, hit.index))
+            matches.append(fields.added(match, candidates.rows, hit.index))
+            positions.append(candidates.rows.column("_position")[hit.index].as_py())
+        failures += failed
+    written = tuple(values.written()) if values else ()
+    return Judgement(tuple(matches), tuple(positions), tuple(failures), version, selection.events, written)
 
 
-def _judge_part(job: _Job) -> Judgement:
-    engine = engine_for(job.rules)
-    try:
-        with no_collector():
-            return _judge_events(engine, job)
-    finally:
-        release_memory()
+class _Selection:
+    """The rows of a work folder that some rule may match, in order; `events` counts all admitted rows passed."""
 
+    def __init__(self, work: WorkFolder, rules: Sequence[Rule], more: Sequence[str]) -> None:
+        """`more` columns come with the rows."""
+        self.events = 0
+        self._work, self._more = work, more
+        self._needs: dict[str, list[Need]] = {}
+        for rule in rules:
+            if rule.enabled:
+                for log_type in rule.log_types:
+                    self._needs.setdefault(log_type, []).append({} if is_never(rule.need) else rule.need)
 
-def _judge_events(engine: Engine, job: _Job) -> Judgement:
-    log_type = job.work.parts[job.part].log_type
-    matches: list[Match] = []
-    positions: list[int] = []
-    failures: list[RuleFailure] = []
-    events = 0
-    names = engine.event_names(log_type) if FIELD in source_of(log_type).columns.names else None
-    columns = COLUMNS if names is None else (*COLUMNS, FIELD)
-    for whole, keep in job.work.masked_part(job.part, columns):
-        events += int(keep.sum())
-        batch = whole.filter(pa.array(keep if names is None else keep & _may_match(whole.column(FIELD), names)))
-        verdict = engine.evaluate(log_type, _spliced(batch, log_type))
-        for hit in verdict.matches:
-            matches.append(_as_match(hit, log_type, _row(batch, hit.index)))
-            positions.append(batch.column("_position")[hit.index].as_py())
-        failures += verdict.failures
-    return Judgement(tuple(matches), tuple(positions), tuple(failures), engine.pack_version, events)
-
-
-def _may_match(column: pa.Array, names: frozenset[str]) -> NDArray[np.bool_]:
-    """The events that some rule may match: those with one of its names, and those without any (see `routing`)."""
-    wanted = pc.is_in(column, value_set=pa.array([None, *sorted(names)], pa.string()))
-    return cast("NDArray[np.bool_]", wanted.to_numpy(zero_copy_only=False))
+    def __iter__(self) -> Iterator[_Candidates]:
+        for index, part in enumerate(self._work.parts):
+            sieve = Sieve(self._needs.get(part.log_type, []), source_of(part.log_type).texts)
+            for rows, keep in self._work.masked_part(index, [*COLUMNS, *sieve.fields, *self._more]):
+                self.events += int(keep.sum())
+                candidates = rows.filter(pa.array(keep & sieve.mask(rows)))
+                for start in range(0, candidates.num_rows, MOST_RECORDS):
+                    yield _Candidates(part.log_type, candidates.slice(start, MOST_RECORDS))
 
 
 def _spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:

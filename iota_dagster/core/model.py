@@ -137,6 +137,7 @@ class Match:
     reference: str = ""
     destinations: tuple[str, ...] | None = None  # None: the configured routing
     context: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)  # what correlation rules ask of its event, by path
     p_account_id: str | None = None
     p_region: str | None = None
     p_source_bucket: str = ""

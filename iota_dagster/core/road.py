@@ -21,6 +21,7 @@ from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
 from iota_dagster.core.alerting.destinations.base import Destination
 from iota_dagster.core.background import repeating
+from iota_dagster.core.detection.rule_workers import RuleWorkers
 from iota_dagster.core.errors import Outage, WorkFilesLost
 from iota_dagster.core.fetching import Fetched, Spool
 from iota_dagster.core.hours import Hour
@@ -33,7 +34,7 @@ from iota_dagster.core.model import Batch, BatchStatus, Match
 from iota_dagster.core.owner import current_owner, is_alive
 from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.sources import SOURCES, source_of
-from iota_dagster.core.store import attempts, claims
+from iota_dagster.core.store import attempts, claims, rule_packs, rule_values
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
@@ -41,11 +42,9 @@ from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.claims import Assignment, ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.core.store.rule_values import StoredValues
 from iota_dagster.core.store.schema import batches as batches_table
 from iota_dagster.core.work import WorkArea, WorkFolder
-
-INLINE_EVENTS = 5_000
-"""A batch with fewer events is judged in the run's own process."""
 
 
 class Branch(StrEnum):
@@ -76,9 +75,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
-    """Rules and where their alerts go."""
+    """Rules, in the processes that run them, and where their alerts go."""
 
-    rules: tuple[Path, ...]
+    rules: Callable[[], RuleWorkers]
     destinations: Sequence[Destination]
     route: Route
     notify_within: timedelta
@@ -118,7 +117,10 @@ class Road:
                 claims.claim(
                     connection, hour, run, limits=self.limits, now=self.clock(), is_alive=is_alive, again=again
                 )
-        return self.assignments(run, hours)
+        claimed = self.assignments(run, hours)
+        if claimed:
+            self.alerting.rules().warm()
+        return claimed
 
     def assignments(self, run: RunIdentity, hours: Sequence[Hour]) -> list[Assignment]:
         """What the run has claimed, as it stands now."""
@@ -208,8 +210,8 @@ class Road:
         """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go."""
         batch, work = self._open_work(batch)
         with self._alive([batch.id]), self._scratch_folder() as folder:
-            inline = sum(part.rows for part in work.parts) < INLINE_EVENTS
-            found = judging.judge(work, self.alerting.rules, self.preparer.pool, inline=inline)
+            rules = self.alerting.rules()
+            found = judging.judge(work, rules, StoredValues(self.database))
             files = _match_files(found.matches, batch, folder)
             first = {
                 match.id
@@ -222,6 +224,8 @@ class Road:
             def record(connection: sa.Connection) -> bool:
                 if not mark(connection):
                     return False
+                rule_packs.note_use(connection, batch.id, rules.pack, self.clock())
+                rule_values.save(connection, found.remembered)
                 changes[:] = [self._record(connection, batch, found.matches, first)]
                 return True
 

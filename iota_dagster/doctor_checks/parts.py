@@ -49,7 +49,7 @@ def _store(url: str) -> Iterator[Finding]:
 def _rules(folders: Sequence[Path]) -> Iterator[Finding]:
     pack = load_rules(folders)
     enabled = sum(rule.enabled for rule in pack.rules)
-    tests = sum(len(rule.tests) for rule in pack.rules)
+    tests = sum(len(item.tests) for item in pack.tests.values())
     shown = f"{len(pack.rules)} rules, {enabled} of them enabled, with {tests} tests"
     if pack.skipped:
         shown += f"; {len(pack.skipped)} that this version cannot run yet"

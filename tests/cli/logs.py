@@ -12,6 +12,8 @@ from typing import Any
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 START = datetime(2025, 3, 1, 10, tzinfo=UTC)
 """The hour that the files are named after; their events happen in it."""
+RULE = Path(__file__).parents[2] / "rules/aws_cloudtrail/logging_impaired.yml"
+"""The rule that finds `StopLogging`, for tests that need no other: to read all rules takes seconds."""
 
 Record = dict[str, Any]
 

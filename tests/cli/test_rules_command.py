@@ -46,6 +46,15 @@ def bad(good: Path) -> Path:
     return good
 
 
+MISSING = "the package pycountry is not installed: install iota-dagster[rules]"
+
+
+def lacks_a_package(folder: Path) -> None:
+    text = "AnalysisType: rule\nRuleID: P\nEnabled: true\nLogTypes: [T]\nSeverity: Low\n"
+    (folder / "p.yml").write_text(text)
+    (folder / "p.py").write_text("import pycountry\ndef rule(event):\n    return True\n")
+
+
 def test_rules_that_hold_give_one_line_and_exit_0(good: Path) -> None:
     result = iota(good)
     assert result.exit_code == 0
@@ -53,16 +62,17 @@ def test_rules_that_hold_give_one_line_and_exit_0(good: Path) -> None:
 
 
 def test_the_json_has_its_documented_keys_and_nothing_else_is_on_standard_output(good: Path) -> None:
-    (good / "p.yml").write_text("AnalysisType: policy\nPolicyID: P\n")
+    lacks_a_package(good)
     result = iota(good, "--json")
     report = json.loads(result.stdout)
-    assert list(report) == ["rules", "tests", "passed", "failed", "skipped", "failures", "seconds"]
+    assert list(report) == ["rules", "tests", "passed", "failed", "skipped", "skipped_rules", "failures", "seconds"]
     assert {**report, "seconds": 0} == {
         "rules": 1,
         "tests": 2,
         "passed": 2,
         "failed": 0,
         "skipped": 1,
+        "skipped_rules": [{"rule": "P", "reason": MISSING, "file": f"{good}/p.yml"}],
         "failures": [],
         "seconds": 0,
     }
@@ -107,11 +117,11 @@ def test_failures_are_objects_in_the_json(bad: Path) -> None:
 
 def test_a_file_that_cannot_be_loaded_exits_1_and_the_rest_is_tested(good: Path) -> None:
     (good / "b.yml").write_text("AnalysisType: rule\nRuleID: [\n")
-    (good / "p.yml").write_text("AnalysisType: policy\nPolicyID: P\n")
-    result = iota(good, "--rule", "My.Rule")
+    lacks_a_package(good)
+    result = iota(good)
     assert result.exit_code == 1
     assert f"CANNOT LOAD {good}/b.yml:3\n  did not find expected" in result.stdout
-    assert f"skipped P: policy is not supported yet ({good}/p.yml)" in result.stdout
+    assert f"skipped P: {MISSING} ({good}/p.yml)" in result.stdout
     assert "1 rules, 2 tests: 2 passed, 1 failed, 1 skipped in " in result.stdout
 
 

@@ -18,10 +18,11 @@ from iota_dagster.core.alerting.grouping import alert_of, slices_with_alerts
 from iota_dagster.core.model import Alert, Delivery, Match
 from iota_dagster.core.store.alerts import AlertChanges, alert_totals, list_alerts, record_matches
 from iota_dagster.core.store.database import Database
-from iota_dagster.core.store.schema import alert_groups, alerts, deliveries, matches, metadata
+from iota_dagster.core.store.schema import alert_groups, alerts, correlation_work, deliveries, matches, metadata
 from tests.core.alerting_cases import START, a_match, at, facts_of, match_sets
 
-TABLES = [matches, alert_groups, alerts, deliveries]
+RESULTS = [matches, alert_groups, alerts, deliveries]
+TABLES = [*RESULTS, correlation_work]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def record(connection: sa.Connection, batch: str, *found: Match, **options: Any)
 
 
 def dump(connection: sa.Connection) -> list[Any]:
-    return [connection.execute(sa.select(table).order_by(*table.primary_key)).fetchall() for table in TABLES]
+    return [connection.execute(sa.select(table).order_by(*table.primary_key)).fetchall() for table in RESULTS]
 
 
 def in_outbox(connection: sa.Connection) -> list[tuple[str, str]]:

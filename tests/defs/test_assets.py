@@ -16,7 +16,7 @@ from iota_dagster.definitions import defs
 from iota_dagster.ingesting import register_path
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
-from tests.cli.logs import START, packed, record, write
+from tests.cli.logs import RULE, START, packed, record, write
 
 NEXT = START + timedelta(hours=1)
 HOUR, NEXT_HOUR = "2025-03-01-10:00", "2025-03-01-11:00"
@@ -27,6 +27,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
     """An instance whose store has two delivery hours: 30 events, 4 of them twice, one of which matches a rule."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IOTA_RULES", f"[{RULE}]")
     logs = tmp_path / "logs"
     write(logs, 1, packed([record(number) for number in range(20)]))
     late = [record(number) for number in range(16, 25)]
@@ -98,6 +99,7 @@ def test_every_asset_shows_its_figures_and_the_hours_totals(instance: dg.Dagster
 def test_alerts_show_what_an_hour_is_about(instance: dg.DagsterInstance) -> None:
     shown = figures(instance, "alerts", NEXT_HOUR)
     assert (shown["hour_matches"], shown["hour_alerts"]) == (1, 1)
+    assert (shown["stale_rules"], shown["oldest_rules_version"]) == (0, shown["rules_version"])
     (alert,) = rows(shown["newest_alerts"])
     assert (alert["matches"], alert["status"], alert["last_event"]) == (1, "open", "2025-03-01 11:00:29")
     (rule,) = rows(shown["top_rules"])

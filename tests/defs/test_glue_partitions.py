@@ -15,7 +15,7 @@ from iota_dagster.core.aws.glue import GlueCatalog
 from iota_dagster.core.hours import Hour, parse_hour_key
 from iota_dagster.definitions import defs
 from tests.aws import Aws
-from tests.cli.logs import START, packed, record, write
+from tests.cli.logs import RULE, START, packed, record, write
 
 HOUR, NEXT = "2025-03-01-10:00", "2025-03-01-11:00"
 
@@ -26,6 +26,7 @@ def glue(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GlueCatal
     database = aws.name("lake").replace("-", "_")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IOTA_RULES", f"[{RULE}]")
     monkeypatch.setenv("IOTA_ENDPOINT_URL", aws.endpoint)
     monkeypatch.setenv("IOTA_LAKE_URL", f"s3://{aws.bucket('lake')}/lake")
     monkeypatch.setenv("IOTA_GLUE_DATABASE", database)

@@ -26,6 +26,7 @@ from iota_dagster.core.hours import Hour
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.work import WorkArea
+from iota_dagster.platform import close_workers
 from tests.road.parsers import parser
 from tests.road.world import TEN, World, run_once, sign_in
 
@@ -120,4 +121,5 @@ def warm_up() -> None:
         with world.opened() as platform:
             world.deliver(platform, {"a": [sign_in("a", "198.51.100.1")]}, TEN)
             run_once(platform.road, "warm up", [TEN])
+        close_workers()
     assert threading.active_count() == 1

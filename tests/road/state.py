@@ -17,6 +17,7 @@ from iota_dagster.core.identity import digest
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.seen import Admission
 from iota_dagster.core.store import commit as commits
+from iota_dagster.core.store import correlations
 from iota_dagster.core.store.schema import (
     admissions,
     alerts,
@@ -97,7 +98,8 @@ def check_invariants(platform: Platform) -> None:
     with platform.database.read() as connection:
         objects = _all(connection, log_objects)
         items = Counter(item["object_id"] for item in _all(connection, quarantine))
-        stored = {item["id"] for item in _all(connection, matches)}
+        stored = {item["id"] for item in _all(connection, matches) if item["log_type"] == LOG_TYPE}
+        assert correlations.touched(connection) == {}, "what has changed was not correlated"
         open_batches = [item["id"] for item in _all(connection, batches) if item["status"] in ("open", "committed")]
     assert not open_batches
     assert not [item["key"] for item in objects if item["status"] in ("pending", "claimed")]

@@ -29,7 +29,11 @@ CHUNKS = 8
 
 
 def before(world: World, platform: Platform) -> None:
-    """An hour that is done when the story begins: two of its events come again later, one with another content."""
+    """An hour that is done when the story begins: two of its events come again later, one with another content.
+
+    A sign-in of it is one half of what a correlation rule finds; the other half is in the hour whose run is killed.
+    """
+    world.correlate()
     world.deliver(
         platform,
         {"nine/a": [record("old-1", NINE), record("old-2", NINE, 50), sign_in("old-3", "198.51.100.1", NINE)]},

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from iota_dagster.core.correlating import correlator_of
 from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectRef
@@ -47,6 +48,20 @@ def dedup(event):
 
 def title(event):
     return f"sign-in from {event.get('sourceIPAddress')}"
+"""
+
+_CORRELATION = """\
+AnalysisType: correlation_rule
+RuleID: Test.Again
+DisplayName: Signed in again
+Enabled: true
+Severity: High
+Detection:
+  - Sequence:
+      - {{ ID: First, RuleID: Test.SignIn }}
+      - {{ ID: Second, RuleID: Test.SignIn }}
+    Transitions: [{{ From: First, To: Second, Match: [{{ On: {path} }}] }}]
+    LookbackWindowMinutes: 120
 """
 
 
@@ -103,6 +118,10 @@ class World:
         (rules / "sign_in.py").write_text(_RULE_CODE)
         (folder / "inbox").mkdir(exist_ok=True)
         return cls(folder / "inbox", folder / "home", store_url, rules, **more)
+
+    def correlate(self, path: str = "sourceIPAddress") -> None:
+        """Add a correlation rule: two sign-ins within two hours that have a field in common."""
+        (self.rules / "again.yml").write_text(_CORRELATION.format(path=path))
 
     def open(self, now: datetime = NOW) -> Platform:
         """The platform, by a clock that stands still."""
@@ -182,6 +201,7 @@ def run_once(road: Road, root: str, hours: Sequence[Hour], *, again: bool = Fals
         road.prepare(run, assignment)
     for batch in road.to_publish(run, hours, Branch.ALERTS):
         road.judge(batch)
+    assert correlator_of(road).correlate().failures == {}
     road.deliver()
     for batch in road.to_publish(run, hours, Branch.LAKE):
         road.publish(batch)

@@ -73,4 +73,4 @@ def storable(match: Match) -> Match:
             changed[name] = clean
     if match.destinations is not None:
         changed["destinations"] = tuple(storable_text(name) for name in match.destinations)
-    return replace(match, context=storable_json(match.context), **changed)
+    return replace(match, context=storable_json(match.context), fields=storable_json(match.fields), **changed)

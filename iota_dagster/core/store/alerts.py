@@ -21,6 +21,7 @@ from iota_dagster.core.alerting.paging import alerts_to_send, oldest_to_send
 from iota_dagster.core.alerting.text import storable
 from iota_dagster.core.alerting.windows import Reach, Span, around, reach_of
 from iota_dagster.core.model import Alert, Match
+from iota_dagster.core.store import correlations
 from iota_dagster.core.store.database import chunked, upsert
 from iota_dagster.core.store.schema import alert_groups, alerts, as_values, column_names, deliveries, matches
 
@@ -99,7 +100,8 @@ def record_matches(
     gone = [row.id for row in stored.values() if row.batch_id == batch_id and row.id not in incoming]
     _write_matches(connection, batch_id, incoming.values(), notifying, gone)
 
-    judged = _judge(connection, [*incoming.values(), *stored.values()], now)
+    changed = [*incoming.values(), *stored.values()]
+    judged = _judge(connection, changed, now)
     created, updated = _write_alerts(connection, judged)
     withdrawn, removed = _withdraw(
         connection, [alert for name, alert in judged.before.items() if name not in judged.after]
@@ -107,6 +109,7 @@ def record_matches(
     notified = {_group(match) for match in incoming.values() if match.id in notifying}
     destinations = _destinations(connection, judged, notified, oldest_to_send(now, notify_within), route)
     sent = outbox.put(connection, destinations, now)
+    correlations.touch(connection, changed, notifying)
     return AlertChanges(len(incoming), len(gone), created, updated, withdrawn, removed, sent)
 
 

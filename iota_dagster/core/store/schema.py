@@ -227,9 +227,11 @@ matches = sa.Table(
     sa.Column("reference", sa.Text, nullable=False, server_default=""),
     sa.Column("destinations", sa.JSON),
     sa.Column("context", sa.JSON),
+    sa.Column("fields", sa.JSON),  # of the event, as far as correlation rules ask for them
     sa.Column("notify", sa.Boolean, nullable=False),
     sa.Index(None, "batch_id"),
     sa.Index(None, "rule_id", "dedup", "event_time"),
+    sa.Index(None, "rule_id", "event_time"),
     sa.Index(None, "alert_id"),
 )
 
@@ -282,6 +284,31 @@ deliveries = sa.Table(
     sa.Index(None, "status", "next_attempt_at"),
 )
 
+correlation_work = sa.Table(
+    "correlation_work",
+    metadata,
+    sa.Column("rule_id", sa.Text, primary_key=True),  # whose matches came, went or changed
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # of event time
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("notify", sa.Boolean, nullable=False),  # an object's first completion brought some of it
+)
+
+correlation_hours = sa.Table(
+    "correlation_hours",
+    metadata,
+    sa.Column("rule_id", sa.Text, primary_key=True),  # a correlation rule
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # of its matches
+    sa.Column("evaluated_at", UtcDateTime, nullable=False),  # what was not certain by then is not among them
+)
+
+correlation_waits = sa.Table(
+    "correlation_waits",
+    metadata,
+    sa.Column("rule_id", sa.Text, primary_key=True),
+    sa.Column("due_at", UtcDateTime, primary_key=True),  # a whole minute
+    sa.Column("notify", sa.Boolean, nullable=False),
+)
+
 quarantine = sa.Table(
     "quarantine",
     metadata,
@@ -307,6 +334,28 @@ message_counts = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("outcome", sa.Text, primary_key=True),  # see `intake.Outcome`
     _count("messages"),
+)
+
+# Ordered by their bytes on both databases, as Python orders them.
+_BinaryText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+rule_values = sa.Table(
+    "rule_values",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("event_time", UtcDateTime, primary_key=True),
+    sa.Column("event_id", _BinaryText, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Index(None, "event_time"),
+)
+
+rule_packs = sa.Table(
+    "rule_packs",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),  # see `batches.rules_version`
+    sa.Column("first_used_at", UtcDateTime, nullable=False),
+    sa.Column("rules", sa.JSON, nullable=False),  # of each enabled one by its id: [version, [log types]]
 )
 
 

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
 
+from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.road import Branch, Judged, Road
-from iota_dagster.core.store import summaries
+from iota_dagster.core.store import rule_packs, summaries
 from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lags, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -35,19 +37,21 @@ def alerts(
     """
     watch, road = Stopwatch(), platform.road
     batches = road.to_publish(run_of(context, road), events.hours, Branch.ALERTS)
+    for wrong in road.alerting.rules().pack.errors:
+        context.log.error(f"rule file {wrong}")
     judged = each(batches, road.judge)
     for item in judged:
         for failure in item.judgement.failures:
             context.log.error(f"rule {failure.rule_id}: {failure.function}: {failure.error} ({failure.count} times)")
     touched = [key for item in judged for key in item.changed]
     report_tables(context, platform.platform, touched, [item.batch.id for item in judged])
-    add_hour_figures(context, road, _hour_figures)
+    add_hour_figures(context, road, partial(_hour_figures, road.alerting.rules().pack))
     return dg.Output(events, metadata=_figures(judged) | _time_figures(road, judged) | watch.figures())
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)
 def alert_deliveries(
-    context: dg.AssetExecutionContext, platform: PlatformResource, alerts: HourBatches
+    context: dg.AssetExecutionContext, platform: PlatformResource, correlations: HourBatches
 ) -> dg.Output[None]:
     """Everything that is due in the outbox, sent to its destinations; what fails is tried again later."""
     watch, road = Stopwatch(), platform.road
@@ -70,7 +74,7 @@ def alert_deliveries(
     )
     shown = numbers(values | {f"outbox_{name}": count for name, count in left.items()})
     if report.sent:
-        claimed = road.assignments(run_of(context, road), alerts.hours)
+        claimed = road.assignments(run_of(context, road), correlations.hours)
         shown |= lags(road, [item.batch.id for item in claimed if not item.redo])
     return dg.Output(None, metadata=shown | table("destinations", destinations) | watch.figures())
 
@@ -96,7 +100,7 @@ def _figures(judged: Sequence[Judged]) -> Figures:
     return numbers(values) | table("top_rules", rules) | table("top_errors", errors) | shown
 
 
-def _hour_figures(connection: sa.Connection, hour: Hour) -> Figures:
+def _hour_figures(pack: RulePack, connection: sa.Connection, hour: Hour) -> Figures:
     found = summaries.hour_alerts(connection, hour, ROWS)
     rows: Iterator[Mapping[str, Cell]] = (
         {
@@ -109,7 +113,17 @@ def _hour_figures(connection: sa.Connection, hour: Hour) -> Figures:
         }
         for alert in found.newest
     )
-    return hour_numbers({"matches": found.matches, "alerts": found.alerts}) | table("newest_alerts", rows)
+    totals = hour_numbers({"matches": found.matches, "alerts": found.alerts})
+    return totals | _stale_figures(pack, connection, hour) | table("newest_alerts", rows)
+
+
+def _stale_figures(pack: RulePack, connection: sa.Connection, hour: Hour) -> Figures:
+    """The oldest rules that judged some of the hour, and how many of the present ones have not judged all of it."""
+    stale = rule_packs.stale_hours(connection, pack, [hour])
+    rules = {rule for item in stale for rule in (*item.new_rules, *item.changed_rules)}
+    version = rule_packs.oldest_version(connection, hour)
+    shown: Figures = {"oldest_rules_version": dg.MetadataValue.text(version)} if version else {}
+    return numbers({"stale_rules": len(rules)}) | shown
 
 
 def _time_figures(road: Road, judged: Sequence[Judged]) -> Figures:

@@ -81,6 +81,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("root_run", "hour", name=op.f("pk_claims")),
     )
     op.create_table(
+        "correlation_hours",
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("rule_id", "hour", name=op.f("pk_correlation_hours")),
+    )
+    op.create_table(
+        "correlation_waits",
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("notify", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("rule_id", "due_at", name=op.f("pk_correlation_waits")),
+    )
+    op.create_table(
+        "correlation_work",
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("notify", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("rule_id", "hour", name=op.f("pk_correlation_work")),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("alert_id", sa.Text(), nullable=False),
@@ -210,6 +232,7 @@ def upgrade() -> None:
         sa.Column("reference", sa.Text(), server_default="", nullable=False),
         sa.Column("destinations", sa.JSON(), nullable=True),
         sa.Column("context", sa.JSON(), nullable=True),
+        sa.Column("fields", sa.JSON(), nullable=True),
         sa.Column("notify", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_matches")),
     )
@@ -218,6 +241,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_matches_rule_id_dedup_event_time"), "matches", ["rule_id", "dedup", "event_time"], unique=False
     )
+    op.create_index(op.f("ix_matches_rule_id_event_time"), "matches", ["rule_id", "event_time"], unique=False)
     op.create_table(
         "message_counts",
         sa.Column("kind", sa.Text(), nullable=False),
@@ -231,6 +255,23 @@ def upgrade() -> None:
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_retired_files")),
     )
+    op.create_table(
+        "rule_packs",
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_rule_packs")),
+    )
+    op.create_table(
+        "rule_values",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("event_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", "event_time", "event_id", name=op.f("pk_rule_values")),
+    )
+    op.create_index(op.f("ix_rule_values_event_time"), "rule_values", ["event_time"], unique=False)
     op.create_table(
         "run_batches",
         sa.Column("root_run", sa.Text(), nullable=False),

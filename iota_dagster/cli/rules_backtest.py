@@ -1,0 +1,179 @@
+"""`iota rules backtest`: what rules would have found in the lake's past hours."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iota_dagster.cli.scan import moment
+
+if TYPE_CHECKING:
+    from iota_dagster.backtesting import Order
+    from iota_dagster.core.backtest.report import BacktestReport, Difference, RuleResult
+    from iota_dagster.core.backtest.rules import LeftOut
+
+
+@click.command("backtest")
+@click.argument("rules", nargs=-1, metavar="[RULE]...")
+@click.option("--from", "since", type=moment, metavar="TIME", required=True, help="From which event hour on, UTC.")
+@click.option("--to", "until", type=moment, metavar="TIME", help="Until when, UTC, not included. [default: now]")
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(exists=True, path_type=Path),
+    help="A folder of rules, or the YAML file of one. [default: those of the settings]",
+)
+@click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="Matches shown of each rule.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+def command(
+    rules: tuple[str, ...], since: datetime, until: datetime | None, folder: Path | None, samples: int, as_json: bool
+) -> None:
+    """Run rules over the lake's history; nothing is stored and nobody is told.
+
+    RULE is a rule's id, disabled or not; without any, all enabled rules run. Shown are matches and the alerts that
+    they make, against what the store has of the same hours. Correlation rules and rules that remember values are left
+    out.
+    """
+    from iota_dagster.backtesting import Order
+    from iota_dagster.core.backtest.run import event_hours
+
+    hours = event_hours(since, until or datetime.now(UTC))
+    report = _run(Order(hours, rules, folder, samples), quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(_as_json(report), default=_text))
+    else:
+        _show(report)
+
+
+def _run(order: Order, quiet: bool) -> BacktestReport:
+    from iota_dagster.backtesting import run_backtest
+    from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+    from iota_dagster.core.backtest.run import History
+    from iota_dagster.core.storage import open_storage
+    from iota_dagster.core.store.database import Database
+    from iota_dagster.settings import load_settings
+
+    settings = load_settings()
+    lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
+    database = Database(settings.store_url)
+    try:
+        database.migrate()
+        with _progress_bar(not quiet) as progress:
+            return run_backtest(settings, History(database, lake), order, progress)
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def _progress_bar(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
+    """What shows (read, to read) events as a bar on standard error; None where nobody looks."""
+    if not (shown and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("events", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _as_json(report: BacktestReport) -> dict[str, Any]:
+    results = [asdict(result) | {"matches_per_million": result.matches_per_million} for result in report.rules]
+    return asdict(report) | {
+        "rules": results,
+        "matches": asdict(report.total("matches")),
+        "alerts": asdict(report.total("alerts")),
+    }
+
+
+def _text(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def _show(report: BacktestReport) -> None:
+    from rich.console import Console
+
+    console = Console()
+    noticed = [result for result in report.rules if result.matches.found or result.matches.stored]
+    if noticed:
+        console.print(_rule_table(noticed))
+    if any(result.samples for result in noticed):
+        console.print(_sample_table(noticed))
+    for text in _left_out(report.left_out):
+        click.echo(text, err=True)
+    for failure in report.failures:
+        name = failure.rule_id or "an event"
+        click.echo(f"FAILED {name} {failure.function}: {failure.error} ({failure.count:,} times)", err=True)
+    click.echo(_summary(report, len(noticed)))
+
+
+def _left_out(items: Iterable[LeftOut]) -> Iterator[str]:
+    """A line for each reason, with the first rules that it holds for."""
+    by_reason: dict[str, list[str]] = {}
+    for item in items:
+        by_reason.setdefault(item.reason, []).append(item.rule_id)
+    for reason, names in by_reason.items():
+        others = f" and {len(names) - 3} others" if len(names) > 3 else ""
+        yield f"left out {', '.join(names[:3])}{others}: {reason}"
+
+
+def _summary(report: BacktestReport, noticed: int) -> str:
+    found, alerts = report.total("matches"), report.total("alerts")
+    silent = f"; {len(report.rules) - noticed} of {len(report.rules)} rules find nothing and never did"
+    return (
+        f"{report.first:%Y-%m-%d %H:%M} to {report.end:%Y-%m-%d %H:%M} UTC: {report.events:,} events, "
+        f"{found.found:,} matches ({_change(found)}), {alerts.found:,} alerts ({_change(alerts)}) "
+        f"in {report.seconds:.2f} s{silent if noticed < len(report.rules) else ''}"
+    )
+
+
+def _rule_table(results: list[RuleResult]) -> Any:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("rule", overflow="fold")
+    for heading in ("matches", "of a million", "against the store", "alerts", "against the store", "seconds"):
+        table.add_column(heading, justify="right")
+    for result in sorted(results, key=lambda result: -result.matches.found):
+        table.add_row(
+            result.rule_id,
+            f"{result.matches.found:,}",
+            f"{result.matches_per_million:,.1f}",
+            _change(result.matches),
+            f"{result.alerts.found:,}",
+            _change(result.alerts),
+            f"{result.seconds:.3f}",
+        )
+    return table
+
+
+def _change(item: Difference) -> str:
+    """What is new and what would go, against the store."""
+    parts = [f"{count:,} {word}" for count, word in ((item.new, "new"), (item.gone, "gone")) if count]
+    return ", ".join(parts) or "the same"
+
+
+def _sample_table(results: list[RuleResult]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    from iota_dagster.cli.query import printable
+
+    table = Table("rule", "event", "severity", "title", "", title="samples", title_justify="left")
+    for result in results:
+        for item in result.samples:
+            event = f"{item.event_time:%Y-%m-%d %H:%M:%S} {item.event_id}"
+            title = Text(printable(item.title))
+            new = "new" if item.new else ""
+            table.add_row(result.rule_id, Text(printable(event)), item.severity.lower(), title, new)
+    return table

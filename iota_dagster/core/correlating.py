@@ -1,0 +1,277 @@
+"""Correlation rules over the stored matches: what has been touched is evaluated again, hour by hour of their matches.
+
+The matches of one rule in one hour of event time are a unit: they are replaced as a whole, like those of a batch, so
+that alerts, withdrawals and the outbox follow as they do for any match. A rule's own matches touch what other rules
+make of them, until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+import sqlalchemy as sa
+
+from iota_dagster.core.alerting.windows import shifted
+from iota_dagster.core.correlation_matches import as_match, unit_id
+from iota_dagster.core.detection.correlation.evaluate import foresee
+from iota_dagster.core.detection.correlation.pack import by_member, fields_needed
+from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.correlation.signals import Signal
+from iota_dagster.core.errors import Outage
+from iota_dagster.core.hours import Hour, hour_of, hour_start
+from iota_dagster.core.model import Match
+from iota_dagster.core.road import Road
+from iota_dagster.core.store import correlations as store
+from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
+from iota_dagster.core.store.correlations import RuleHour, StoredMatch, Touch
+from iota_dagster.core.store.database import Database
+
+PATIENCE = timedelta(minutes=20)
+"""How long after the end of a wait the logs of its last moment may still arrive: CloudTrail takes up to 15 minutes."""
+SPAN_HOURS = 24
+"""So many hours of a rule's matches are evaluated at once: a bound for the memory that a backfill takes."""
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlated:
+    """What one call did: the changes of each rule's hours, and the rules that failed, each with its error."""
+
+    changes: Mapping[RuleHour, AlertChanges] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def total(self, count: Callable[[AlertChanges], int]) -> int:
+        """A number summed over all changes."""
+        return sum(map(count, self.changes.values()))
+
+
+class _Changed(Exception):
+    """Matches came or went while a rule was evaluated: it has to be done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A rule to evaluate, and for each hour of its matches whether what is new there may page."""
+
+    rule: CorrelationRule
+    hours: dict[Hour, bool]
+
+    def add(self, hour: Hour, notify: bool) -> None:
+        """One more hour to evaluate."""
+        self.hours[hour] = self.hours.get(hour, False) or notify
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A rule's matches of one hour, by id, and the ids of those that may page."""
+
+    hour: Hour
+    matches: dict[str, Match]
+    notify: set[str]
+
+    def add(self, match: Match, notify: bool) -> None:
+        """One more match."""
+        self.matches[match.id] = match
+        if notify:
+            self.notify.add(match.id)
+
+    def differs(self, before: Mapping[str, StoredMatch]) -> bool:
+        """Whether what is stored is something else; a mark to notify stays once it is set."""
+        if before.keys() != self.matches.keys():
+            return True
+        return any(
+            (before[name].version, before[name].context) != (match.rule_version, match.context)
+            or (name in self.notify and not before[name].notify)
+            for name, match in self.matches.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A rule evaluated as of a moment: from which signals, what has to be replaced, what is still awaited."""
+
+    signals: Sequence[Signal]
+    now: datetime
+    units: Sequence[_Unit]
+    awaited: Mapping[datetime, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlator:
+    """Correlation rules over a store; made once per run."""
+
+    database: Database
+    rules: Sequence[CorrelationRule]
+    route: Route
+    notify_within: timedelta
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def correlate(self) -> Correlated:
+        """Evaluate what has been touched, by whomever, and what is due; safe to call at any time, any number at once.
+
+        A rule that fails keeps its work for the next call and does not stop the others.
+        """
+        changes: dict[RuleHour, AlertChanges] = {}
+        failures: dict[str, str] = {}
+        self._end_waits(changes, failures)
+        done: dict[RuleHour, Touch] = {}
+        while work := self._touched(done):
+            self._attempt(self._affected(work), changes, failures)
+            kept = {rule_id for rule in self.rules if rule.id in failures for rule_id in rule.rule_ids}
+            with self.database.begin() as connection:
+                store.settle(connection, {key: touch for key, touch in work.items() if key[0] not in kept})
+            done |= work
+        return Correlated(changes, failures)
+
+    # ── what to look at ──
+
+    def _touched(self, done: Mapping[RuleHour, Touch]) -> dict[RuleHour, Touch]:
+        """What has changed, less what this call has been through."""
+        with self.database.read() as connection:
+            return {key: touch for key, touch in store.touched(connection).items() if done.get(key) != touch}
+
+    def _affected(self, work: Mapping[RuleHour, Touch]) -> Iterator[_Job]:
+        """The rules, each with the hours in which what it makes of the changed matches may have changed."""
+        members = by_member(self.rules)
+        jobs: dict[str, _Job] = {}
+        for (rule_id, hour), touch in work.items():
+            for rule in members.get(rule_id, ()):
+                job = jobs.setdefault(rule.id, _Job(rule, {}))
+                for other in range(hour, hour_of(shifted(hour_start(hour + 1), rule.reach)) + 1):
+                    job.add(other, touch.notify)
+        yield from (job for _, job in sorted(jobs.items()))
+
+    def _end_waits(self, changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
+        """Look again at what waited for a moment that has come."""
+        rules = {rule.id: rule for rule in self.rules if rule.enabled}
+        with self.database.read() as connection:
+            due = store.due(connection, self.clock() - PATIENCE)
+        for name, moments in due.items():
+            if rule := rules.get(name):
+                job = _Job(rule, {})
+                for moment, notify in moments.items():
+                    job.add(hour_of(moment), notify)
+                    job.add(hour_of(moment - _MINUTE), notify)
+                self._attempt([job], changes, failures)
+            if name not in failures:
+                with self.database.begin() as connection:
+                    store.end_wait(connection, name, moments)
+
+    # ── evaluation ──
+
+    def _attempt(self, jobs: Iterable[_Job], changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
+        for job in jobs:
+            try:
+                for hours in _spans(sorted(job.hours)):
+                    changes |= self._replace(job, hours)
+            except Outage:
+                raise
+            except Exception as error:
+                failures[job.rule.id] = f"{type(error).__name__}: {error}"
+
+    def _replace(self, job: _Job, hours: Sequence[Hour]) -> dict[RuleHour, AlertChanges]:
+        """Bring a rule's matches of some hours in a row up to date."""
+        changes: dict[RuleHour, AlertChanges] = {}
+        while True:
+            found = self._evaluate(job, hours)
+            try:
+                for unit in found.units:
+                    changes[job.rule.id, unit.hour] = self._record(job.rule, unit, found)
+            except _Changed:
+                continue
+            if found.awaited:
+                with self.database.begin() as connection:
+                    store.wait(connection, job.rule.id, found.awaited)
+            return changes
+
+    def _evaluate(self, job: _Job, hours: Sequence[Hour]) -> _Found:
+        rule = job.rule
+        with self.database.read() as connection:
+            known = store.evaluated_at(connection, rule.id, hours)
+            signals = _signals(connection, rule, hours)
+            before = store.stored(connection, rule.id, hours)
+        now = self.clock() - PATIENCE
+        now = max(now, known) if known else now
+        units = {hour: _Unit(hour, {}, set()) for hour in hours}
+        awaited: dict[datetime, bool] = {}
+        for item in foresee(rule, signals):
+            hour = hour_of(item.event_time)
+            if hour not in units:
+                continue
+            notify = item.notify and job.hours[hour]
+            if item.sure_at is not None and item.sure_at > now:
+                awaited[item.sure_at] = awaited.get(item.sure_at, False) or notify
+            else:
+                units[hour].add(as_match(rule, item), notify)
+        changed = [unit for hour, unit in units.items() if unit.differs(before.get(hour, {}))]
+        return _Found(signals, now, changed, awaited)
+
+    def _record(self, rule: CorrelationRule, unit: _Unit, found: _Found) -> AlertChanges:
+        """Replace one hour's matches; `_Changed` when they have been made of what is no longer all there is."""
+        first, last = _needed(rule, [unit.hour])
+        seen = [item for item in found.signals if first <= item.event_time <= last]
+        with self.database.begin() as connection:
+            if not store.lock_hour(connection, rule.id, unit.hour, found.now):
+                raise _Changed
+            if _signals(connection, rule, [unit.hour]) != seen:
+                raise _Changed
+            return record_matches(
+                connection,
+                unit_id(rule.id, unit.hour),
+                list(unit.matches.values()),
+                notify=lambda match: match.id in unit.notify,
+                now=self.clock(),
+                notify_within=self.notify_within,
+                route=self.route,
+            )
+
+
+def correlator_of(road: Road) -> Correlator:
+    """The correlator of a platform, with the correlation rules of its pack."""
+    return Correlator(
+        database=road.database,
+        rules=road.alerting.rules().pack.correlations,
+        route=road.alerting.route,
+        notify_within=road.alerting.notify_within,
+        clock=road.clock,
+    )
+
+
+def anything_due(database: Database, now: datetime) -> bool:
+    """Whether a wait has ended."""
+    with database.read() as connection:
+        return bool(store.due(connection, now - PATIENCE))
+
+
+def left_over(database: Database) -> str:
+    """A mark that stands for what has been touched and not evaluated yet; "" when there is none.
+
+    Whoever touches something evaluates it soon. Where the same is left after a while, its run has died before it did.
+    """
+    with database.read() as connection:
+        found = sorted(store.touched(connection).items())
+    return blake2b(repr(found).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest() if found else ""
+
+
+def _spans(hours: Sequence[Hour]) -> Iterator[Sequence[Hour]]:
+    """Hours in rows without gaps, none too long."""
+    row: list[Hour] = []
+    for hour in hours:
+        if row and (hour != row[-1] + 1 or len(row) == SPAN_HOURS):
+            yield row
+            row = []
+        row.append(hour)
+    if row:
+        yield row
+
+
+def _needed(rule: CorrelationRule, hours: Sequence[Hour]) -> tuple[datetime, datetime]:
+    """The span of the signals that decide a rule's matches of some hours in a row, certain or awaited."""
+    return shifted(hour_start(hours[0]), -rule.reach), hour_start(hours[-1] + 1)
+
+
+def _signals(connection: sa.Connection, rule: CorrelationRule, hours: Sequence[Hour]) -> list[Signal]:
+    return store.signals(connection, fields_needed([rule]), *_needed(rule, hours))

@@ -1,0 +1,364 @@
+"""Correlation rules over the store: late, repeated and removed matches, waits, several at once, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from iota_dagster.core.alerting import outbox
+from iota_dagster.core.correlating import PATIENCE, Correlated, Correlator, anything_due
+from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.model import Alert, Match
+from iota_dagster.core.store import correlations
+from iota_dagster.core.store.alerts import list_alerts, record_matches
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import (
+    alert_groups,
+    alerts,
+    correlation_hours,
+    correlation_waits,
+    correlation_work,
+    deliveries,
+    matches,
+    metadata,
+)
+from tests.core.alerting_cases import a_match, at
+from tests.core.correlation_cases import HEAD, UNANSWERED, a_rule
+
+TABLES = [matches, alert_groups, alerts, deliveries, correlation_work, correlation_hours, correlation_waits]
+TAKEOVER = """\
+Detection:
+  - Sequence:
+      - { ID: Failed, RuleID: Login.Failed, MinMatchCount: 2 }
+      - { ID: Success, RuleID: Login }
+    Transitions: [{ From: Failed, To: Success, Match: [{ On: p_alert_context.user }] }]
+    LookbackWindowMinutes: 30
+"""
+EXPOSED = UNANSWERED.replace("{ On: key }", "{ On: p_alert_context.user }")
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Database]:
+    database = Database(store_url)
+    with database.begin() as connection:
+        metadata.create_all(connection, tables=TABLES)
+    yield database
+    database.dispose()
+
+
+def everywhere(alert: Alert, named: tuple[str, ...] | None) -> Sequence[str]:
+    return ("file",) if named is None else named
+
+
+def a_correlator(store: Database, *rules: CorrelationRule, now: Callable[[], datetime] | None = None) -> Correlator:
+    chosen = rules or (a_rule(TAKEOVER),)
+    return Correlator(store, chosen, everywhere, timedelta(hours=24), clock=now or (lambda: at(120)))
+
+
+def a_member(rule_id: str, minutes: float, user: str = "alice", **more: Any) -> Match:
+    known = {"rule_id": rule_id, "dedup": user, "context": {"user": user}, "create_alert": False}
+    return a_match(f"{rule_id}@{minutes} {user}", minutes, title=f"{rule_id}@{minutes}", **known, **more)
+
+
+def record(store: Database, batch: str, *found: Match, notify: bool = True) -> None:
+    """What a batch's `alerts` does."""
+    with store.begin() as connection:
+        known: dict[str, Any] = {"now": at(90), "notify_within": timedelta(hours=24), "route": everywhere}
+        record_matches(connection, batch, found, notify=notify, **known)
+
+
+def attack() -> list[Match]:
+    return [a_member("Login.Failed", 0), a_member("Login.Failed", 5), a_member("Login", 10)]
+
+
+def open_alerts(store: Database) -> list[tuple[str, str]]:
+    with store.read() as connection:
+        return [(alert.title, alert.status) for alert in list_alerts(connection)]
+
+
+def sent(store: Database) -> int:
+    with store.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(deliveries)) or 0
+
+
+def left(store: Database) -> int:
+    with store.read() as connection:
+        return len(correlations.touched(connection))
+
+
+def test_matches_of_several_batches_make_an_alert(store: Database) -> None:
+    for number, match in enumerate(attack()):
+        record(store, f"b{number}", match)
+    done = a_correlator(store).correlate()
+    assert done.total(lambda changes: changes.matches) == 1
+    with store.read() as connection:
+        (alert,) = list_alerts(connection)
+    assert (alert.title, alert.severity, alert.log_type) == ("Account taken over: alice", "HIGH", "iota.correlation")
+    assert alert.last_event_time == at(10)
+    assert alert.context["user"] == "alice"
+    failed, success = alert.context["members"]
+    assert (failed["id"], failed["rule"], failed["count"], failed["last"]) == (
+        "Failed", "Login.Failed", 2, "2026-11-22T10:05:00Z",
+    )  # fmt: skip
+    assert success["matches"] == [{"id": attack()[2].id, "title": "Login@10"}]
+    assert (sent(store), left(store)) == (1, 0)
+
+
+def test_calling_it_again_changes_nothing(store: Database) -> None:
+    record(store, "b", *attack())
+    a_correlator(store).correlate()
+    record(store, "b", *attack())
+    assert a_correlator(store).correlate() == Correlated()
+    assert sent(store) == 1
+
+
+def test_a_late_match_completes_what_others_have_begun(store: Database) -> None:
+    record(store, "b1", *attack()[1:])
+    a_correlator(store).correlate()
+    assert open_alerts(store) == []
+    record(store, "b2", attack()[0])
+    a_correlator(store).correlate()
+    assert open_alerts(store) == [("Account taken over: alice", "open")]
+
+
+def test_a_batch_done_again_takes_its_part_away(store: Database) -> None:
+    record(store, "b1", *attack()[:2])
+    record(store, "b2", attack()[2])
+    a_correlator(store).correlate()
+    record(store, "b1", attack()[0])
+    a_correlator(store).correlate()
+    assert (open_alerts(store), sent(store)) == ([], 0)
+
+
+def test_an_alert_that_was_sent_is_withdrawn(store: Database) -> None:
+    record(store, "b1", *attack())
+    a_correlator(store).correlate()
+    with store.begin() as connection:
+        assert outbox.claim_due(connection, "me", at(120), timedelta(minutes=5), 10)
+    record(store, "b1")
+    done = a_correlator(store).correlate()
+    assert done.total(lambda changes: len(changes.withdrawn)) == 1
+    assert open_alerts(store) == [("Account taken over: alice", "withdrawn")]
+
+
+def test_hours_done_again_page_nobody(store: Database) -> None:
+    record(store, "b1", *attack(), notify=False)
+    a_correlator(store).correlate()
+    assert (open_alerts(store), sent(store)) == ([("Account taken over: alice", "open")], 0)
+
+
+def test_a_new_rule_over_old_first_completions_pages_nobody(store: Database) -> None:
+    record(store, "b1", *attack())
+    a_correlator(store, a_rule(EXPOSED)).correlate()
+    record(store, "b1", *attack(), notify=False)
+    a_correlator(store).correlate()
+    assert (open_alerts(store), sent(store)) == ([("Account taken over: alice", "open")], 0)
+
+
+def test_it_pages_when_one_member_is_new(store: Database) -> None:
+    record(store, "b1", *attack()[:2], notify=False)
+    record(store, "b2", attack()[2])
+    a_correlator(store).correlate()
+    assert sent(store) == 1
+
+
+def test_a_changed_rule_words_its_matches_anew(store: Database) -> None:
+    record(store, "b1", *attack())
+    a_correlator(store).correlate()
+    record(store, "b1", *attack(), notify=False)
+    a_correlator(store, a_rule(TAKEOVER, HEAD.replace("High", "Critical"))).correlate()
+    with store.read() as connection:
+        assert [alert.severity for alert in list_alerts(connection)] == ["CRITICAL"]
+
+
+def test_absence_is_waited_for(store: Database) -> None:
+    moment = at(10)
+    correlator = a_correlator(store, a_rule(EXPOSED), now=lambda: moment)
+    record(store, "b1", a_member("Key.Exposed", 0.5))
+    correlator.correlate()
+    moment = at(16) + PATIENCE - timedelta(seconds=1)
+    assert not anything_due(store, moment)
+    correlator.correlate()
+    assert open_alerts(store) == []
+    moment = at(16) + PATIENCE
+    assert anything_due(store, moment)
+    correlator.correlate()
+    assert open_alerts(store) == [("Account taken over: alice", "open")]
+    assert (sent(store), anything_due(store, moment)) == (1, False)
+
+
+def test_what_comes_in_time_ends_the_wait(store: Database) -> None:
+    moment = at(10)
+    correlator = a_correlator(store, a_rule(EXPOSED), now=lambda: moment)
+    record(store, "b1", a_member("Key.Exposed", 0))
+    correlator.correlate()
+    record(store, "b2", a_member("Key.Revoked", 15))
+    moment = at(60)
+    correlator.correlate()
+    assert (open_alerts(store), anything_due(store, moment)) == ([], False)
+
+
+def test_what_comes_too_late_takes_the_alert_back(store: Database) -> None:
+    record(store, "b1", a_member("Key.Exposed", 0))
+    correlator = a_correlator(store, a_rule(EXPOSED))
+    correlator.correlate()
+    assert len(open_alerts(store)) == 1
+    record(store, "b2", a_member("Key.Revoked", 15))
+    correlator.correlate()
+    assert (open_alerts(store), sent(store)) == ([], 0)
+
+
+def test_a_clock_that_is_behind_takes_nothing_away(store: Database) -> None:
+    record(store, "b1", a_member("Key.Exposed", 0))
+    a_correlator(store, a_rule(EXPOSED), now=lambda: at(60)).correlate()
+    record(store, "b2", a_member("Key.Exposed", 2, user="bob"))
+    a_correlator(store, a_rule(EXPOSED), now=lambda: at(1)).correlate()
+    assert ("Account taken over: alice", "open") in open_alerts(store)
+
+
+def test_correlation_rules_correlate(store: Database) -> None:
+    above = a_rule(
+        """\
+        Detection:
+          - Sequence: [{ RuleID: Takeover }, { RuleID: Exfiltration }]
+            Transitions: [{ From: Takeover, To: Exfiltration, Match: [{ On: p_alert_context.user }] }]
+            LookbackWindowMinutes: 60
+        """,
+        HEAD.replace("Takeover", "Theft").replace("Account taken over", "Data stolen"),
+    )
+    record(store, "b1", *attack(), a_member("Exfiltration", 20))
+    correlator = a_correlator(store, above, a_rule(TAKEOVER))
+    correlator.correlate()
+    assert ("Data stolen: alice", "open") in open_alerts(store)
+    record(store, "b1", *attack()[1:], a_member("Exfiltration", 20))
+    correlator.correlate()
+    assert open_alerts(store) == []
+
+
+def test_a_rule_that_fails_keeps_its_work_and_does_not_stop_the_others(store: Database) -> None:
+    broken = replace(a_rule(TAKEOVER), id="Broken", joins=())
+    record(store, "b1", *attack())
+    done = a_correlator(store, broken, a_rule(TAKEOVER)).correlate()
+    assert list(done.failures) == ["Broken"]
+    assert (len(open_alerts(store)), left(store)) == (1, 2)
+    assert a_correlator(store).correlate().failures == {}
+    assert left(store) == 0
+
+
+def test_a_match_that_arrives_during_an_evaluation_is_not_overlooked(store: Database) -> None:
+    record(store, "b1", *attack()[:2], a_member("Login", 9, user="bob"), a_member("Login.Failed", 8, user="bob"))
+    record(store, "b2", a_member("Login.Failed", 7, user="bob"))
+    calls: list[int] = []
+
+    def now() -> datetime:
+        calls.append(1)
+        if len(calls) == 2:  # the second look at the clock comes after the matches were read
+            record(store, "b3", attack()[2])
+        return at(120)
+
+    a_correlator(store, now=now).correlate()
+    assert sorted(open_alerts(store)) == [("Account taken over: alice", "open"), ("Account taken over: bob", "open")]
+
+
+def test_several_at_once_neither_double_nor_lose(store: Database) -> None:
+    everybody = [f"user{number}" for number in range(6)]
+    start = threading.Barrier(3)
+    errors: list[BaseException] = []
+
+    def work(step: int) -> None:
+        try:
+            start.wait()
+            for user in everybody[step:] + everybody[:step]:
+                record(store, f"b{step}{user}", a_member(("Login.Failed", "Login.Failed", "Login")[step], step, user))
+                a_correlator(store).correlate()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(step,)) for step in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(open_alerts(store)) == [(f"Account taken over: {user}", "open") for user in everybody]
+    assert (sent(store), left(store)) == (6, 0)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('store')}/iota.db")
+    with database.begin() as connection:
+        metadata.create_all(connection, tables=TABLES)
+    yield database
+    database.dispose()
+
+
+def state(store: Database) -> list[Any]:
+    """Everything but which batch brought what, and when an alert was first computed."""
+    rules = sa.select(matches.c.id, matches.c.context, matches.c.title).where(matches.c.rule_id == "Takeover")
+    found = sa.select(alerts.c.id, alerts.c.title, alerts.c.context, alerts.c.status, alerts.c.matches)
+    with store.read() as connection:
+        return [connection.execute(query.order_by(sa.column("id"))).fetchall() for query in (rules, found)]
+
+
+def clear(store: Database) -> None:
+    with store.begin() as connection:
+        for table in TABLES:
+            connection.execute(sa.delete(table))
+
+
+MEMBERS = st.lists(
+    st.tuples(
+        st.sampled_from(["Login.Failed", "Login", "Key.Exposed", "Key.Revoked"]),
+        st.integers(0, 150),
+        st.sampled_from(["alice", "bob"]),
+    ),
+    unique=True,
+    max_size=10,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=MEMBERS, data=st.data(), text=st.sampled_from([TAKEOVER, EXPOSED]))
+def test_any_split_into_batches_in_any_order_ends_the_same(
+    scratch: Database, found: list[tuple[str, int, str]], data: st.DataObject, text: str
+) -> None:
+    members = [a_member(rule, minutes, user) for rule, minutes, user in found]
+    correlator = a_correlator(scratch, a_rule(text), now=lambda: at(600))
+    clear(scratch)
+    record(scratch, "all", *members)
+    correlator.correlate()
+    at_once = state(scratch)
+
+    clear(scratch)
+    mixed = data.draw(st.permutations(members))
+    early = data.draw(st.integers(0, 300))
+    while mixed:
+        size = data.draw(st.integers(1, len(mixed)))
+        record(scratch, f"b{len(mixed)}", *mixed[:size])
+        mixed = mixed[size:]
+        if data.draw(st.booleans()):
+            a_correlator(scratch, a_rule(text), now=lambda: at(early)).correlate()
+    correlator.correlate()
+    assert state(scratch) == at_once
+
+
+def test_touching_the_same_hours_again_is_not_forgotten(store: Database) -> None:
+    key = ("Login", hour_of(at(0)))
+    with store.begin() as connection:
+        correlations.touch_hours(connection, {key: True})
+        seen = correlations.touched(connection)
+        correlations.touch_hours(connection, {key: False})
+        correlations.settle(connection, seen)
+        assert correlations.touched(connection)[key] == correlations.Touch(1, True)
+        correlations.settle(connection, correlations.touched(connection))
+        assert correlations.touched(connection) == {}

@@ -1,0 +1,118 @@
+"""The asset of correlation rules, and the sensor that ends their waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
+from iota_dagster.core.hours import hour_key, hour_of
+from iota_dagster.core.model import Match
+from iota_dagster.core.store import correlations as store
+from iota_dagster.core.store.alerts import list_alerts, record_matches
+from iota_dagster.core.store.schema import deliveries, metadata
+from iota_dagster.definitions import defs
+from iota_dagster.defs import correlation_schedule
+from iota_dagster.defs.assets.correlations import correlations
+from iota_dagster.defs.correlation_schedule import correlation_wait_ends, correlation_waits
+from iota_dagster.platform import Platform, open_platform
+from iota_dagster.settings import load_settings
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+HOUR = hour_key(hour_of(NOW))
+RULES = """\
+AnalysisType: correlation_rule
+RuleID: {id}
+Enabled: true
+Severity: High
+Detection:
+  - Sequence: [{{ RuleID: First }}, {{ RuleID: Second, Absence: {absent} }}]
+    Transitions: [{{ From: First, To: Second, Match: [{{ On: p_alert_context.user }}] }}]
+    LookbackWindowMinutes: 30
+"""
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """An installation with a rule for two events, one for the first without the second, and one that is broken."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "both.yml").write_text(RULES.format(id="Both", absent="false"))
+    (rules / "alone.yml").write_text(RULES.format(id="Alone", absent="true"))
+    (rules / "broken.yml").write_text(RULES.format(id="Broken", absent="false").replace("To: Second", "To: Third"))
+    (tmp_path / "iota.yaml").write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "rules": [str(rules)]}))
+    monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
+    correlation_schedule._road.cache_clear()
+    opened = open_platform(load_settings())
+    with opened.database.begin() as connection:
+        metadata.create_all(connection)
+    yield opened
+    opened.database.dispose()
+    correlation_schedule._road.cache_clear()
+
+
+def record(platform: Platform, rule_id: str, moment: datetime, user: str) -> None:
+    """What `alerts` does with one match of a rule that makes no alert by itself."""
+    name, hour = f"{rule_id} {user}", hour_of(moment)
+    match = Match(
+        id=match_id(rule_id, "AWS.CloudTrail", name, hour),
+        rule_id=rule_id,
+        log_type="AWS.CloudTrail",
+        event_id=name,
+        event_hour=hour,
+        event_time=moment,
+        dedup=user,
+        period_minutes=60,
+        threshold=1,
+        severity="INFO",
+        title=name,
+        alert_id=alert_id(rule_id, user, period_start(moment, 60)),
+        create_alert=False,
+        context={"user": user},
+    )
+    alerting = platform.road.alerting
+    with platform.database.begin() as connection:
+        record_matches(
+            connection, name, [match], notify=True, now=NOW, notify_within=alerting.notify_within, route=alerting.route
+        )
+
+
+def told(platform: Platform) -> list[tuple[str, str]]:
+    with platform.database.read() as connection:
+        sent = set(connection.scalars(sa.select(deliveries.c.alert_id).where(deliveries.c.status == "sent")))
+        return sorted((alert.title, "sent" if alert.id in sent else "unsent") for alert in list_alerts(connection))
+
+
+def test_the_asset_evaluates_what_has_changed(platform: Platform) -> None:
+    record(platform, "First", NOW - timedelta(minutes=2), "alice")
+    record(platform, "Second", NOW - timedelta(minutes=1), "alice")
+    job = dg.define_asset_job("alone", selection=dg.AssetSelection.assets("correlations"))
+    assets = [*(defs.assets or ()), *([] if correlations in (defs.assets or ()) else [correlations])]
+    resolved = dg.Definitions(assets=assets, jobs=[job], resources=defs.resources).resolve_job_def("alone")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = resolved.execute_in_process(instance=instance, partition_key=HOUR)
+    (materialization,) = result.asset_materializations_for_node("correlations")
+    shown = {name: value.value for name, value in materialization.metadata.items()}
+    assert (shown["matches"], shown["alerts_created"], shown["rule_failures"]) == (1, 1, 0)
+    assert told(platform) == [("Both: alice", "unsent")]
+
+
+def test_the_sensor_waits_until_something_is_due(platform: Platform) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance) as context:
+        skipped = correlation_wait_ends(context)
+        assert isinstance(skipped, dg.SkipReason)
+        record(platform, "First", NOW - timedelta(hours=2), "bob")
+        with platform.database.begin() as connection:
+            store.wait(connection, "Alone", {NOW - timedelta(minutes=90): True})
+        request = correlation_wait_ends(context)
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_key
+        assert correlation_waits.execute_in_process(instance=instance, resources=defs.resources).success
+        assert told(platform) == [("Alone: bob", "sent")]
+        assert isinstance(correlation_wait_ends(context), dg.SkipReason)
