@@ -158,7 +158,8 @@ def shared_rule_workers(settings: Settings) -> RuleWorkers:
     if key not in _RULES:
         while _RULES:
             _RULES.popitem()[1].close()
-        _RULES[key] = RuleWorkers(pack, max(1, settings.process_workers or _default_workers()), limits)
+        processes = max(1, settings.process_workers or _default_workers())
+        _RULES[key] = RuleWorkers(pack, processes, limits, settings.scratch / "rules" / "codes")
     return _RULES[key]
 
 

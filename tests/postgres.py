@@ -32,7 +32,6 @@ OPTIONS = {
     "synchronous_commit": "off",
 }
 START_SECONDS = 60
-_supervisors: list[subprocess.Popen[bytes]] = []  # kept: a forgotten live process is a ResourceWarning
 
 
 def binaries() -> Path | None:
@@ -76,8 +75,8 @@ def _start(owner: int, folder: Path) -> str:
     log = home / "log"
     command = [sys.executable, __file__, str(owner), str(home), str(folder / "postgres")]
     with log.open("wb") as output:
-        _supervisors.append(
-            subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+        subprocess.run(
+            command, check=True, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
         )
     _wait_until_ready(home, log)
     return f"postgresql://postgres@/{{database}}?host={home}"
@@ -129,4 +128,6 @@ def _alive(process: int) -> bool:
 
 
 if __name__ == "__main__":
+    if os.fork():  # nobody's child: it may outlive the test process that started it
+        os._exit(0)
     _supervise(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -35,11 +35,12 @@ def command(rule_id: str, paths: Paths, as_json: bool) -> None:
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
-    overlays = read_overlays(settings.rule_overlays) if settings.rule_overlays else None
+    names = [item.name for item in settings.destinations]
+    overlays = read_overlays(settings.rule_overlays, names) if settings.rule_overlays else None
     pack = load_rules(chosen(paths))
     for error in (*pack.errors, *(overlays.errors if overlays else ())):
         click.echo(f"CANNOT LOAD {error}", err=True)
-    found = explain(pack, rule_id, {log_type: source.texts for log_type, source in SOURCES.items()}, overlays)
+    found = explain(pack, rule_id, {log_type: list(source.texts) for log_type, source in SOURCES.items()}, overlays)
     click.echo(json.dumps(_as_json(found)) if as_json else "\n".join(_as_text(found)))
 
 
@@ -52,7 +53,8 @@ def _as_json(found: Explanation) -> dict[str, Any]:
         "severity": rule.severity,
         "log_types": rule.log_types,
         "needs": {
-            need.field: {"exact": need.exact, "prefixes": need.prefixes, "absent": need.absent} for need in found.needs
+            need.field: {"exact": need.exact, "prefixes": need.prefixes, "parts": need.parts, "absent": need.absent}
+            for need in found.needs
         },
         "column": found.column or None,
         "why": found.why or None,
@@ -93,6 +95,7 @@ def _shown(found: Explanation) -> Iterator[str]:
 def _values(need: FieldNeed) -> str:
     parts = [f"is {_some(need.exact, 'or')}"] if need.exact else []
     parts += [f"begins with {_some(need.prefixes, 'or')}"] if need.prefixes else []
+    parts += [f"contains {_some(need.parts, 'or')}"] if need.parts else []
     return ", or ".join([*parts, *(["is absent"] if need.absent else [])])
 
 

@@ -13,7 +13,10 @@ import click
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
 
 if TYPE_CHECKING:
+    from iota_dagster.core.detection.correlation.rule import CorrelationRule
     from iota_dagster.core.detection.rule import Rule
+
+    AnyRule = Rule | CorrelationRule
 
 
 @click.command("table")
@@ -33,42 +36,45 @@ def command(paths: Paths, base: Path | None) -> None:
         pack = load_rules(folders)
     for error in pack.errors:
         click.echo(f"CANNOT LOAD {error}", err=True)
-    click.echo("\n".join(_lines(pack.rules, base or next(filter(Path.is_dir, folders), Path()))).rstrip())
+    rules: list[AnyRule] = [*pack.rules, *pack.correlations]
+    click.echo("\n".join(_lines(rules, base or next(filter(Path.is_dir, folders), Path()))).rstrip())
     if pack.errors:
         raise click.exceptions.Exit(1)
 
 
-def _lines(rules: Sequence[Rule], base: Path) -> Iterator[str]:
-    for log_types, group in groupby(sorted(rules, key=_order), key=_log_types):
+def _lines(rules: Sequence[AnyRule], base: Path) -> Iterator[str]:
+    for (_, heading), group in groupby(sorted(rules, key=_order), key=_section):
         listed = list(group)
-        yield from (f"### {log_types} ({len(listed)})", "")
+        yield from (f"### {heading} ({len(listed)})", "")
         yield from ("| rule | tactic (technique) | severity | fires on |", "|---|---|---|---|")
         yield from (_row(rule, base) for rule in listed)
         yield ""
 
 
-def _order(rule: Rule) -> tuple[str, str]:
-    return _log_types(rule), rule.id
+def _order(rule: AnyRule) -> tuple[tuple[bool, str], str]:
+    return _section(rule), rule.id
 
 
-def _log_types(rule: Rule) -> str:
-    return ", ".join(sorted(rule.log_types))
+def _section(rule: AnyRule) -> tuple[bool, str]:
+    """The heading that a rule stands under; correlation rules, which have no log types, come last."""
+    log_types: Sequence[str] | None = getattr(rule, "log_types", None)
+    return (True, "Correlations") if log_types is None else (False, ", ".join(sorted(log_types)))
 
 
-def _row(rule: Rule, base: Path) -> str:
+def _row(rule: AnyRule, base: Path) -> str:
     link = Path(os.path.relpath(rule.file, base)).as_posix()
     off = "" if rule.enabled else " (disabled)"
     cells = (f"[{rule.id}]({link})", _tactics(rule), rule.severity.lower() + off, _fires_on(rule))
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
-def _tactics(rule: Rule) -> str:
+def _tactics(rule: AnyRule) -> str:
     from iota_dagster.core.detection.attack import REPORT, TACTICS, tactic_and_technique
 
     pairs = filter(None, (tactic_and_technique(str(text)) for text in rule.reports.get(REPORT) or ()))
     return ", ".join(f"{TACTICS[tactic]} ({technique})" for tactic, technique in pairs)
 
 
-def _fires_on(rule: Rule) -> str:
+def _fires_on(rule: AnyRule) -> str:
     """The display name, else the description's first sentence."""
     return " ".join((rule.title or rule.description.partition(". ")[0].rstrip(".")).split())

@@ -7,7 +7,7 @@ key in another spelling), so such a row is kept unless no spelling of the key is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -21,10 +21,14 @@ Mask = NDArray[np.bool_]
 
 
 class Sieve:
-    """What some rules of one log type need, over the columns that can tell; `fields` are those it looks at."""
+    """What some rules of one log type need, over the columns that can tell; `fields` are the columns it looks at.
 
-    def __init__(self, needs: Sequence[Need], texts: Sequence[str]) -> None:
+    `texts` are the columns by field, the most telling first: see `Source.texts`.
+    """
+
+    def __init__(self, needs: Sequence[Need], texts: Mapping[str, str]) -> None:
         self._wanted: dict[str, Values] = {}
+        self._columns = texts
         self._all, self._none = False, not needs
         for need in needs:
             field = next((name for name in texts if name in need), None)
@@ -32,36 +36,35 @@ class Sieve:
                 self._all = True
             else:
                 self._wanted[field] = self._wanted.get(field, Values()) | need[field]
-        self.fields = () if self._all else tuple(self._wanted)
+        self.fields = () if self._all else tuple(texts[field] for field in self._wanted)
 
     def mask(self, rows: pa.RecordBatch) -> Mask:
         """The rows that some rule may match."""
         if self._all or self._none:
             return np.full(rows.num_rows, self._all)
         passed = np.zeros(rows.num_rows, np.bool_)
-        for field in self.fields:
-            passed |= _among(rows.column(field), self._wanted[field])
-        for field in self.fields:
-            passed |= _perhaps(rows, field, self._wanted[field].absent, passed)
+        for field, values in self._wanted.items():
+            passed |= _among(rows.column(self._columns[field]), values)
+        for field, values in self._wanted.items():
+            passed |= self._perhaps(rows, field, values.absent, passed)
         return passed
+
+    def _perhaps(self, rows: pa.RecordBatch, field: str, absent: bool, passed: Mask) -> Mask:
+        """Of the rows not passed yet, those whose column is null and that may have the field all the same."""
+        open_rows = _as_mask(rows.column(self._columns[field]).is_null()) & ~passed
+        if absent or not open_rows.any():
+            return open_rows
+        indices = np.flatnonzero(open_rows)
+        raw = rows.column("p_raw").take(pa.array(indices))
+        open_rows[indices] = _as_mask(mentions(raw, field.rpartition(".")[2]))
+        return open_rows
 
 
 def _among(column: pa.Array, values: Values) -> Mask:
-    found = pc.is_in(column, value_set=pa.array(sorted(values.exact), pa.string()))
-    for prefix in sorted(values.prefixes):
-        found = pc.or_(found, pc.fill_null(pc.starts_with(column, prefix), False))
-    return _as_mask(found)
-
-
-def _perhaps(rows: pa.RecordBatch, field: str, absent: bool, passed: Mask) -> Mask:
-    """Of the rows not passed yet, those whose column is null and that may have the field all the same."""
-    open_rows = _as_mask(rows.column(field).is_null()) & ~passed
-    if absent or not open_rows.any():
-        return open_rows
-    indices = np.flatnonzero(open_rows)
-    raw = rows.column("p_raw").take(pa.array(indices))
-    open_rows[indices] = _as_mask(mentions(raw, field))
-    return open_rows
+    """Each different text is looked at once."""
+    encoded = column.dictionary_encode()
+    admitted = np.array([*map(values.admits, encoded.dictionary.to_pylist()), False], np.bool_)
+    return cast("Mask", admitted[encoded.indices.fill_null(len(admitted) - 1).to_numpy()])
 
 
 def mentions(raw: pa.Array, field: str) -> pa.Array:

@@ -5,13 +5,13 @@ AUDIT = ("prowler", "scoutsuite")
 
 
 def rule(event):
-    return bool(tool(event))
+    agent = str(event.get("userAgent", "")).lower()
+    return any(name in agent for name in ATTACK + AUDIT)
 
 
 def tool(event):
-    """The tool that the user agent names; "" when it names none."""
     agent = str(event.get("userAgent", "")).lower()
-    return next((name for name in ATTACK + AUDIT if name in agent), "")
+    return next(name for name in ATTACK + AUDIT if name in agent)
 
 
 def title(event):

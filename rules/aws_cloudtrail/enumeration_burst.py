@@ -1,12 +1,9 @@
 from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, machine, same_actor
-from cloudtrail_reading import call, from_console, long_term_key
-
-READING = ("List", "Describe", "Get")
+from cloudtrail_reading import SURVEY_CALLS, call, from_console, long_term_key
 
 
 def rule(event):
-    name = event.get("eventName", "")
-    if not isinstance(name, str) or not name.startswith(READING):
+    if event.get("eventName") not in SURVEY_CALLS:
         return False
     if not long_term_key(event) and not machine(event):
         return False

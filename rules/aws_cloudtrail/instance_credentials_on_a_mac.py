@@ -4,14 +4,16 @@ MARKS = ("darwin/", "os/macos", "macos/", "mac os x")
 
 
 def rule(event):
+    if event.deep_get("userIdentity", "type") != "AssumedRole":
+        return False
     agent = str(event.get("userAgent", "")).lower()
     return any(mark in agent for mark in MARKS) and bool(instance(event))
 
 
 def instance(event):
     """The instance whose role session this is; "" for other sessions."""
-    role, _, session = str(event.deep_get("userIdentity", "arn", default="")).rpartition("/")
-    return session if ":assumed-role/" in role and session.startswith("i-") else ""
+    session = str(event.deep_get("userIdentity", "arn", default="")).rpartition("/")[2]
+    return session if session.startswith("i-") else ""
 
 
 def title(event):

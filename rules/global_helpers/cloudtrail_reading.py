@@ -22,6 +22,44 @@ LOG_WORDS = ("audit", "awseks", "awswaf", "cloudtrail", "flowlog", "guardduty", 
 """What the names of log groups with security logs have in them."""
 
 
+SURVEY_CALLS = (
+    "DescribeConfigurationRecorders",
+    "DescribeDBSnapshots",
+    "DescribeFlowLogs",
+    "DescribeOrganization",
+    "DescribeParameters",
+    "DescribeTrails",
+    "GetAccountAuthorizationDetails",
+    "GetAccountPasswordPolicy",
+    "GetAccountSummary",
+    "GetBucketAcl",
+    "GetBucketPolicy",
+    "GetCallerIdentity",
+    "GetSendQuota",
+    "GetTrailStatus",
+    "ListAccessKeys",
+    "ListAccountAliases",
+    "ListAccounts",
+    "ListAliases",
+    "ListAttachedRolePolicies",
+    "ListAttachedUserPolicies",
+    "ListDetectors",
+    "ListGroups",
+    "ListGroupsForUser",
+    "ListIdentities",
+    "ListKeys",
+    "ListMFADevices",
+    "ListOrganizationalUnitsForParent",
+    "ListPolicies",
+    "ListRoles",
+    "ListSecrets",
+    "ListUserPolicies",
+    "ListUsers",
+    "ListVirtualMFADevices",
+)
+"""What an intruder asks to learn who may do what in an account and who watches it; programs ask for few of these."""
+
+
 def sounds_like(name, words):
     """Whether a name contains one of some words, whatever its case and punctuation (root-user, RootUser, root_user)."""
     squeezed = "".join(filter(str.isalnum, str(name).lower()))

@@ -156,6 +156,36 @@ def test_what_the_code_does_not_prove_is_any_event(tmp_path: Path, body: str) ->
     assert "eventName" not in pack(tmp_path, [body]).rules[0].need
 
 
+NESTED = (
+    'return event.deep_get("who", "type") == "A"',
+    'return event.get("who", {}).get("type") == "A"',
+    'return event["who"]["type"] in ("A",)',
+    'who = event.get("who")\n    return who.get("type", "") == "A"',
+)
+
+
+@pytest.mark.parametrize("body", NESTED)
+def test_a_field_one_level_below_is_derived(tmp_path: Path, body: str) -> None:
+    assert pack(tmp_path, [body]).rules[0].need == {"who.type": Values(frozenset({"A"}))}
+
+
+PARTS = (
+    'return "Kali" in event.get("agent")',
+    'return any(word in event.get("agent", "").lower() for word in ("kali",))',
+    'agent = str(event.get("agent", "")).lower()\n    return agent.startswith("kali")',
+    'return (event.get("agent") or "").strip() == "kali"',
+)
+
+
+@pytest.mark.parametrize("body", PARTS)
+def test_a_part_of_a_text_is_derived(tmp_path: Path, body: str) -> None:
+    assert pack(tmp_path, [body]).rules[0].need == {"agent": Values(parts=frozenset({"kali"}))}
+
+
+def test_what_stands_for_an_absent_text_may_hold_the_part(tmp_path: Path) -> None:
+    assert pack(tmp_path, ['return str(event.get("agent")).lower() == "none"']).rules[0].need["agent"].absent
+
+
 def test_several_fields_are_derived_together(tmp_path: Path) -> None:
     body = f'return {GET} == "A" and event.get("eventSource") in NAMES and event.get("errorCode").startswith("x")'
     assert pack(tmp_path, [body]).rules[0].need == {
@@ -181,11 +211,13 @@ def test_a_global_that_is_reached_behind_the_trees_back_proves_nothing(tmp_path:
 
 
 def test_matches_are_the_same_with_and_without_the_index(tmp_path: Path) -> None:
-    loaded = pack(tmp_path, [*PROVEN, *PREFIXED, *ABSENT, *UNPROVEN])
+    loaded = pack(tmp_path, [*PROVEN, *PREFIXED, *ABSENT, *NESTED, *PARTS, *UNPROVEN])
     names = ["A", "B", "C", "D", "", None, 5, ["A"], {"A": 1}]
     events = [{"eventName": name} | more for name, more in product(names, ({}, {"x": 1}, {"errorCode": "Denied"}))]
     events += [{"x": 1}, {"EVENTNAME": "A"}, {"eventname": "B", "x": 1}, {"eventName": "C", "EVENTNAME": "A"}, {}]
-    events += [{"\u0130": "x", "x": 1}, {"nested": {"eventName": "A"}}]
+    events += [{"who": who} for who in ({"type": "A"}, {"TYPE": "A"}, {"type": 5}, {}, "A", None, [{"type": "A"}])]
+    events += [{"agent": agent} for agent in ("aws kali", " Kali ", "KALI", None, 5, ["Kali"], "None")]
+    events += [{"Who": {"type": "A"}}, {"\u0130": "x", "x": 1}, {"nested": {"eventName": "A"}}]
     odd = [b'{"eventName":"B","eventName":"A"}', b'{"EVENTN\\u0041ME": "A"}', b'{"eventName":null,"EventName":"A"}']
     records = [*(json.dumps(event).encode() for event in events), *odd, b"{", b"[]"]
     assert_same(loaded, records)
@@ -202,7 +234,7 @@ def test_our_own_rules_find_the_same_in_the_demo_and_in_their_own_tests() -> Non
     assert assert_same(loaded, records) > 500
 
 
-FIELDS = ("eventName", "eventSource", "errorCode", "eventname", "x", "other")
+FIELDS = ("who.type", "who.name", "eventName", "eventSource", "errorCode", "eventname", "x", "other")
 TEXTS = ("A", "B", "C", "D", "AB", "", "x1")
 
 
@@ -217,6 +249,7 @@ TEXTS = ("A", "B", "C", "D", "AB", "", "x1")
                 Values,
                 st.frozensets(st.sampled_from(TEXTS)),
                 st.frozensets(st.sampled_from(TEXTS)),
+                st.frozensets(st.sampled_from(("a", "b", "1"))),
                 st.booleans(),
             ),
         ),
@@ -228,13 +261,15 @@ def test_no_event_that_meets_a_need_is_kept_from_its_rule(
 ) -> None:
     routes = Routes([(need, number) for number, need in enumerate(needs)])
     for event in events:
-        shown = routes.of(json.dumps(event).encode())
-        assert all(number in shown for number, need in enumerate(needs) if meets(Event(event), need))
+        who = {key.partition(".")[2]: value for key, value in event.items() if "." in key}
+        record = {key: value for key, value in event.items() if "." not in key} | ({"who": who} if who else {})
+        shown = routes.of(json.dumps(record).encode())
+        assert all(number in shown for number, need in enumerate(needs) if meets(Event(record), need))
 
 
 def meets(event: Event, need: dict[str, Values]) -> bool:
     for field, values in need.items():
-        found = event.get(field)
+        found = event.deep_get(*field.split("."))
         if (isinstance(found, str) and not values.admits(found)) or (found is None and not values.absent):
             return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,32 +23,58 @@ NEXT = START + timedelta(hours=1)
 HOUR, NEXT_HOUR = "2025-03-01-10:00", "2025-03-01-11:00"
 
 
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder for an installation, and what is to be put there: to ingest once takes longer than to copy often."""
+    place, saved = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:
+        live_in(place, patch)
+        ingest_two_hours(place / "logs")
+    shutil.copytree(place, saved, dirs_exist_ok=True)
+    return place, saved
+
+
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """An instance whose store has two delivery hours: 30 events, 4 of them twice, one of which matches a rule."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IOTA_RULES", f"[{RULE}]")
-    logs = tmp_path / "logs"
+def place(ingested: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation whose store has two delivery hours: 30 events, 4 of them twice, one of which matches a rule."""
+    place, saved = ingested
+    shutil.rmtree(place)
+    shutil.copytree(saved, place)
+    live_in(place, monkeypatch)
+    return place
+
+
+@pytest.fixture
+def instance(place: Path) -> Iterator[dg.DagsterInstance]:
+    """The installation's Dagster."""
+    with dg.DagsterInstance.from_config(str(place / "home" / "dagster")) as opened:
+        yield opened
+
+
+def live_in(place: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(place)
+    patch.setenv("IOTA_HOME", str(place / "home"))
+    patch.setenv("IOTA_RULES", f"[{RULE}]")
+
+
+def ingest_two_hours(logs: Path) -> None:
     write(logs, 1, packed([record(number) for number in range(20)]))
     late = [record(number) for number in range(16, 25)]
     new = [record(number, "StopLogging" if number == 29 else "DescribeInstances", NEXT) for number in range(25, 30)]
     write(logs, 2, packed(late + new), NEXT)
     result = CliRunner().invoke(iota, ["ingest", str(logs), "--json"], catch_exceptions=False)
     assert json.loads(result.stdout)["events"] == 30
-    with dg.DagsterInstance.from_config(str(tmp_path / "home" / "dagster")) as opened:
-        yield opened
 
 
 def query(sql: str) -> list[dict[str, object]]:
     return list(json.loads(CliRunner().invoke(iota, ["query", sql, "--format", "json"]).stdout))
 
 
-def state(tmp_path: Path) -> object:
+def state(place: Path) -> object:
     rows = query("SELECT * FROM cloudtrail_events ORDER BY p_event_id")
     matches = query("SELECT * FROM alert_matches ORDER BY match_id")
     alerts = query("SELECT id, status, matches FROM alerts ORDER BY id")
-    return rows, matches, alerts, (tmp_path / "home" / "alerts.jsonl").exists()
+    return rows, matches, alerts, (place / "home" / "alerts.jsonl").exists()
 
 
 def run(instance: dg.DagsterInstance, job: dg.JobDefinition, first: str, last: str) -> dg.ExecuteInProcessResult:
@@ -81,17 +108,19 @@ def rows(shown: object) -> list[dict[str, object]]:
     return [dict(record.data) for record in shown.records]
 
 
-def test_every_asset_shows_its_figures_and_the_hours_totals(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_every_asset_shows_its_figures_and_the_hours_totals(instance: dg.DagsterInstance, place: Path) -> None:
     raw = figures(instance, "raw_logs", NEXT_HOUR)
     assert (raw["batch_objects"], raw["batch_unreadable"], raw["batch_waiting"]) == (2, 0, 0)
     assert (raw["hour_objects"], raw["hour_waiting"], raw["hour_unreadable"]) == (1, 0, 0)
-    assert str(raw["objects/logs/111122223333"]).startswith(str(tmp_path / "logs" / "AWSLogs"))
+    assert str(raw["objects/logs/111122223333"]).startswith(str(place / "logs" / "AWSLogs"))
     events = figures(instance, "events", NEXT_HOUR)
     assert {"lag_event_seconds", "lag_delivered_seconds", "lag_registered_seconds", "batch_seconds"} <= events.keys()
     assert rows(events["event_hours"])[0] == {"log_type": "AWS.CloudTrail", "event_hour": NEXT_HOUR, "events": 5}
     lake = figures(instance, "lake", NEXT_HOUR)
     assert lake["batch_rows_cloudtrail_events"] == 30  # one run did both hours, and shows its own figures on each
     assert lake["batch_event_hours"] == 2
+    correlations = figures(instance, "correlations", NEXT_HOUR)
+    assert (correlations["matches"], correlations["rule_failures"]) == (0, 0)
     deliveries = figures(instance, "alert_deliveries", NEXT_HOUR)
     assert (deliveries["sent"], deliveries["outbox_waiting"], deliveries["outbox_failed"]) == (0, 0, 0)
 
@@ -109,22 +138,18 @@ def test_alerts_show_what_an_hour_is_about(instance: dg.DagsterInstance) -> None
     assert "newest_alerts" not in quiet
 
 
-def test_a_table_says_where_an_hour_lies_and_how_much_of_it_is_new(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
+def test_a_table_says_where_an_hour_lies_and_how_much_of_it_is_new(instance: dg.DagsterInstance, place: Path) -> None:
     shown = figures(instance, "cloudtrail_events", HOUR)
     assert shown["batch_rows"] == shown["dagster/row_count"] == 25
-    folder = tmp_path / "home" / "lake" / "cloudtrail_events" / "year=2025" / "month=03" / "day=01" / "hour=10"
+    folder = place / "home" / "lake" / "cloudtrail_events" / "year=2025" / "month=03" / "day=01" / "hour=10"
     assert shown["location"] == str(folder)
     assert folder.is_dir()
 
 
-def test_an_object_that_cannot_be_read_is_named_in_the_hours_figures(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    lost = write(tmp_path / "logs", 3, packed([record(40)]), NEXT)
+def test_an_object_that_cannot_be_read_is_named_in_the_hours_figures(instance: dg.DagsterInstance, place: Path) -> None:
+    lost = write(place / "logs", 3, packed([record(40)]), NEXT)
     settings = load_settings()
-    register_path(open_platform(settings), tmp_path / "logs")
+    register_path(open_platform(settings), place / "logs")
     lost.unlink()
     run(instance, defs.resolve_job_def("ingest"), NEXT_HOUR, NEXT_HOUR)
     shown = figures(instance, "raw_logs", NEXT_HOUR)
@@ -134,50 +159,50 @@ def test_an_object_that_cannot_be_read_is_named_in_the_hours_figures(
     assert str(unreadable["object"]).endswith(lost.name)
 
 
-def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    before = state(tmp_path)
+def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.DagsterInstance, place: Path) -> None:
+    before = state(place)
     run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR)
     again = figures(instance, "events", HOUR)
     assert (again["batch_records"], again["batch_rows"], again["missing_objects"]) == (34, 30, 0)
     assert figures(instance, "alert_deliveries", HOUR)["sent"] == 0
-    assert state(tmp_path) == before
+    assert state(place) == before
 
 
-def test_an_hour_that_lost_an_input_stays_as_it_is_and_names_it(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    before = state(tmp_path)
-    lost = next((tmp_path / "logs").rglob("*T1000Z*"))
+def test_an_hour_that_lost_an_input_stays_as_it_is_and_names_it(instance: dg.DagsterInstance, place: Path) -> None:
+    before = state(place)
+    lost = next((place / "logs").rglob("*T1000Z*"))
     lost.unlink()
     run(instance, defs.resolve_job_def("ingest"), HOUR, HOUR)
     shown = figures(instance, "events", HOUR)
     assert shown["missing_objects"] == 1
     assert lost.name in str(shown["missing"])
-    assert state(tmp_path) == before
+    assert state(place) == before
 
 
-def test_alerts_launched_alone_judge_the_hour_again(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    before = state(tmp_path)
+def test_alerts_launched_alone_judge_the_hour_again(instance: dg.DagsterInstance, place: Path) -> None:
+    before = state(place)
     job = dg.define_asset_job("alone", selection=dg.AssetSelection.assets("alerts"))
     subset = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources).resolve_job_def("alone")
     run(instance, subset, NEXT_HOUR, NEXT_HOUR)
     assert figures(instance, "alerts", NEXT_HOUR)["batch_matches"] == 1
-    assert state(tmp_path) == before
+    assert state(place) == before
 
 
-def test_materializing_a_table_by_hand_compacts_its_hours(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    before = state(tmp_path)
+def test_materializing_a_table_by_hand_compacts_its_hours(instance: dg.DagsterInstance, place: Path) -> None:
+    before = state(place)
     assert figures(instance, "cloudtrail_events", HOUR)["files"] == 2
     job = dg.define_asset_job("compact", selection=dg.AssetSelection.assets("cloudtrail_events"))
     subset = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources).resolve_job_def("compact")
     run(instance, subset, HOUR, NEXT_HOUR)
-    files = list((tmp_path / "home" / "lake" / "cloudtrail_events").rglob("hour=10/g=1/*.parquet"))
+    files = list((place / "home" / "lake" / "cloudtrail_events").rglob("hour=10/g=1/*.parquet"))
     assert len(files) == 1
     shown = figures(instance, "cloudtrail_events", HOUR)
     assert (shown["dagster/row_count"], shown["files"], shown["compacted_hours"]) == (25, 1, 1)
-    assert state(tmp_path) == before
+    assert state(place) == before
 
 
-def test_the_housekeeping_job_leaves_everything_that_is_in_use(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    before = state(tmp_path)
+def test_the_housekeeping_job_leaves_everything_that_is_in_use(instance: dg.DagsterInstance, place: Path) -> None:
+    before = state(place)
     assert defs.resolve_job_def("maintenance").execute_in_process(instance=instance).success
     run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR)
-    assert state(tmp_path) == before
+    assert state(place) == before

@@ -19,7 +19,6 @@ from iota_dagster.core.store.alerts import list_alerts, record_matches
 from iota_dagster.core.store.schema import deliveries, metadata
 from iota_dagster.definitions import defs
 from iota_dagster.defs import correlation_schedule
-from iota_dagster.defs.assets.correlations import correlations
 from iota_dagster.defs.correlation_schedule import correlation_wait_ends, correlation_waits
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import load_settings
@@ -93,8 +92,7 @@ def test_the_asset_evaluates_what_has_changed(platform: Platform) -> None:
     record(platform, "First", NOW - timedelta(minutes=2), "alice")
     record(platform, "Second", NOW - timedelta(minutes=1), "alice")
     job = dg.define_asset_job("alone", selection=dg.AssetSelection.assets("correlations"))
-    assets = [*(defs.assets or ()), *([] if correlations in (defs.assets or ()) else [correlations])]
-    resolved = dg.Definitions(assets=assets, jobs=[job], resources=defs.resources).resolve_job_def("alone")
+    resolved = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources).resolve_job_def("alone")
     with dg.DagsterInstance.ephemeral() as instance:
         result = resolved.execute_in_process(instance=instance, partition_key=HOUR)
     (materialization,) = result.asset_materializations_for_node("correlations")
@@ -116,3 +114,22 @@ def test_the_sensor_waits_until_something_is_due(platform: Platform) -> None:
         assert correlation_waits.execute_in_process(instance=instance, resources=defs.resources).success
         assert told(platform) == [("Alone: bob", "sent")]
         assert isinstance(correlation_wait_ends(context), dg.SkipReason)
+
+
+def test_the_sensor_takes_up_what_a_run_left_that_died(platform: Platform) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance) as context:
+        record(platform, "First", NOW - timedelta(minutes=2), "eve")
+        assert isinstance(correlation_wait_ends(context), dg.SkipReason)  # whoever wrote it may be at it
+        record(platform, "Second", NOW - timedelta(minutes=1), "eve")
+        assert isinstance(correlation_wait_ends(context), dg.SkipReason)
+        assert isinstance(correlation_wait_ends(context), dg.RunRequest)
+        assert correlation_waits.execute_in_process(instance=instance, resources=defs.resources).success
+        assert told(platform) == [("Both: eve", "sent")]
+        assert isinstance(correlation_wait_ends(context), dg.SkipReason)
+
+
+def test_a_run_by_hour_has_the_asset_between_alerts_and_their_deliveries() -> None:
+    graph = defs.resolve_asset_graph()
+    assert graph.get(dg.AssetKey("correlations")).parent_keys == {dg.AssetKey("alerts")}
+    assert graph.get(dg.AssetKey("alert_deliveries")).parent_keys == {dg.AssetKey("correlations")}
+    assert dg.AssetKey("correlations") in defs.resolve_job_def("ingest").asset_layer.executable_asset_keys

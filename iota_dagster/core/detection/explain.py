@@ -18,11 +18,12 @@ _PREPARES = ast.Expr | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Import |
 
 @dataclass(frozen=True, slots=True)
 class FieldNeed:
-    """What a top-level field must hold: one of `exact`, something that begins so, or (`absent`) it may be missing."""
+    """What a field must hold: one of `exact`, what begins so, what has such a part, or (`absent`) it may be missing."""
 
     field: str
     exact: tuple[str, ...]
     prefixes: tuple[str, ...]
+    parts: tuple[str, ...]
     absent: bool
 
 
@@ -92,7 +93,13 @@ def _shared(rule: Rule, columns: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _needs(rule: Rule) -> list[FieldNeed]:
     return [
-        FieldNeed(field, tuple(sorted(values.exact)), tuple(sorted(values.prefixes)), values.absent)
+        FieldNeed(
+            field,
+            tuple(sorted(values.exact)),
+            tuple(sorted(values.prefixes)),
+            tuple(sorted(values.parts)),
+            values.absent,
+        )
         for field, values in sorted(rule.need.items())
     ]
 

@@ -11,13 +11,14 @@ import difflib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from iota_dagster.core.detection import yaml12
 from iota_dagster.core.detection.attack import REPORT, TACTICS, tactic_and_technique
+from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.loader import HELPERS, load_rules
 from iota_dagster.core.detection.metadata import ID_KEYS
 from iota_dagster.core.detection.rule import Rule
@@ -100,6 +101,10 @@ def lint(folders: Sequence[Path]) -> LintReport:
     findings = [Finding(error.file, error.line, "error", error.detail) for error in pack.errors]
     for rule in pack.rules:
         findings += _lint_rule(rule)
+    known = {*(rule.id for rule in pack.rules), *(rule.id for rule in pack.correlations)}
+    for correlation in pack.correlations:
+        # Alone, without the rules it looks at, nothing can be said of them.
+        findings += _lint_correlation(correlation, known if pack.rules else None)
     broken = {error.file.resolve() for error in pack.errors}
     # A broken YAML file has an error of its own: that its code runs for nobody is no second one.
     named = {_code_file(file).resolve() for file in broken if file.suffix != ".py" and file.is_file()}
@@ -107,7 +112,7 @@ def lint(folders: Sequence[Path]) -> LintReport:
     for code in dict.fromkeys(file for folder in folders for file in _code_files(Path(folder))):
         if code.resolve() not in broken:
             findings += _lint_code(code, code.resolve() in named)
-    return LintReport(len(pack.rules), tuple(sorted(set(findings))))
+    return LintReport(len(pack.rules) + len(pack.correlations), tuple(sorted(set(findings))))
 
 
 def can_match(rule: Rule) -> bool:
@@ -123,6 +128,14 @@ def _lint_rule(rule: Rule) -> Iterator[Finding]:
             yield Finding(file, document.line(*part.path), part.level, part.text)
 
 
+def _lint_correlation(rule: CorrelationRule, known: Collection[str] | None) -> Iterator[Finding]:
+    document = yaml12.load(Path(rule.file).read_bytes())
+    parts = [part for check in _COMMON_CHECKS for part in check(rule, document.value)]
+    parts += _check_members(rule, known) if known is not None else ()
+    for part in parts:
+        yield Finding(Path(rule.file), document.line(*part.path), part.level, part.text)
+
+
 def _lint_code(code: Path, named: bool) -> Iterator[Finding]:
     tree = ast.parse(code.read_bytes(), str(code))
     if not named and HELPERS not in code.parts and _defines(code, "rule"):
@@ -132,8 +145,8 @@ def _lint_code(code: Path, named: bool) -> Iterator[Finding]:
             yield Finding(code, node.lineno, "warning", "print(…) was left in: put it into alert_context, or delete it")
 
 
-def _check_id(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
-    key = ID_KEYS[rule.kind]
+def _check_id(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> Iterator[_Part]:
+    key = ID_KEYS[str(values["AnalysisType"])]
     if not _ID_CHARACTERS.fullmatch(rule.id):
         yield _Part("error", (key,), f"{key} {rule.id!r}: only letters, digits, '.', '-' and '_' may be in it")
     elif not _ID_SHAPE.fullmatch(rule.id):
@@ -150,7 +163,7 @@ def _check_log_types(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
         yield _Part(level, ("LogTypes", index), f"unknown log type {name}: {hint}")
 
 
-def _check_tests(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
+def _check_tests(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> Iterator[_Part]:
     tests = [test for test in values.get("Tests") or () if isinstance(test, Mapping)]
     expected = {test.get("ExpectedResult") for test in tests}
     if not tests:
@@ -165,13 +178,13 @@ def _check_tests(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
             yield _Part("warning", ("Tests", index), f"the test name {test.get('Name')!r} stands more than once")
 
 
-def _check_texts(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
+def _check_texts(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> Iterator[_Part]:
     for key, purpose in _TEXTS.items():
         if not values.get(key):
             yield _Part("warning", (), f"{key} is missing: {purpose}")
 
 
-def _check_reports(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
+def _check_reports(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> Iterator[_Part]:
     listed = (values.get("Reports") or {}).get(REPORT) or ()
     if not listed:
         yield _Part("warning", ("Reports",), f"Reports: {REPORT}: is missing: [TAxxxx:Txxxx], the tactic and technique")
@@ -180,6 +193,17 @@ def _check_reports(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
             tactic = str(text).partition(":")[0]
             reason = "write TAxxxx:Txxxx or TAxxxx:Txxxx.xxx" if tactic in TACTICS else f"there is no tactic {tactic}"
             yield _Part("error", ("Reports", REPORT, index), f"{REPORT} {text!r}: {reason}")
+
+
+def _check_members(rule: CorrelationRule, known: Collection[str]) -> Iterator[_Part]:
+    kind = "Sequence" if rule.ordered else "Group"
+    for number, member in enumerate(rule.members):
+        if member.rule_id in known:
+            continue
+        near = difflib.get_close_matches(member.rule_id, known, n=1, cutoff=0.8)
+        level: Level = "error" if near else "warning"
+        hint = f"did you mean {near[0]}?" if near else "nothing it looks for can come from here"
+        yield _Part(level, ("Detection", 0, kind, number, "RuleID"), f"there is no rule {member.rule_id}: {hint}")
 
 
 def _check_title(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
@@ -201,14 +225,13 @@ def _check_reach(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
 
 
 _Check = Callable[[Rule, Mapping[str, Any]], Iterator[_Part]]
-_CHECKS: tuple[_Check, ...] = (
+_COMMON_CHECKS: tuple[Callable[[Rule | CorrelationRule, Mapping[str, Any]], Iterator[_Part]], ...] = (
     _check_id,
-    _check_log_types,
     _check_tests,
     _check_texts,
     _check_reports,
-    _check_title,
 )
+_CHECKS: tuple[_Check, ...] = (*_COMMON_CHECKS, _check_log_types, _check_title)
 _CODE_CHECKS: tuple[_Check, ...] = (_check_file_name, _check_reach)
 
 

@@ -19,13 +19,17 @@ LARGEST_ANSWER = 1 << 30
 
 
 class Setup(msgspec.Struct, tag=True, frozen=True):
-    """The first request: what to load, and what one call may take. `skip` names the rules that killed a worker."""
+    """The first request: what to load, and what one call may take.
+
+    `skip` names the rules that killed a worker, `codes` a file for compiled rules, if there is to be one.
+    """
 
     rules: list[Rule]
     surroundings: Surroundings
     call_seconds: float
     memory_bytes: int
     skip: list[str] = []
+    codes: str = ""
 
 
 class Judge(msgspec.Struct, tag=True, frozen=True):
@@ -93,16 +97,16 @@ def decode_request(data: bytes) -> Request:
 
 
 def decode_answer(data: bytes) -> Answer:
-    """The answer in a frame's content; `msgspec.ValidationError` when it is none."""
+    """The answer in a frame's content; `msgspec.MsgspecError`, `ValueError` or `RecursionError` when it is none."""
     answer: Answer = _answers.decode(data)
     return answer
 
 
 def receive(connection: socket.socket, limit: int | None = None) -> bytes:
-    """The content of the next frame; `Closed` when there is none, or when it is larger than it may be."""
+    """The content of the next frame; `Closed` when there is none, `ValueError` when it is larger than it may be."""
     size = int.from_bytes(_exactly(connection, 8), "big")
     if limit is not None and size > limit:
-        raise Closed(f"it sent {size:,} bytes")
+        raise ValueError(f"{size:,} bytes are announced, at most {limit:,} are read")
     return _exactly(connection, size)
 
 

@@ -1,6 +1,7 @@
 """The rules of some folders, read once and kept: a run that starts with 130 rules should not parse their YAML again.
 
-What is kept holds as long as no file of the folders, and none of this package, has changed in size or time.
+What is kept holds as long as no file of the folders, none that the rules import from elsewhere, and none of this
+package has changed in size or time.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.loader import helper_folders, load_rules
 from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, Skipped, Surroundings
 
 Stamp = tuple[str, int, int]
-"""A file's path, size and time of its last change (ns)."""
+"""A file's path, size and time of its last change (ns; of its content or its metadata, so that nobody can set it)."""
 
 
 class _Kept(msgspec.Struct):
-    """A pack without its tests, as stored; an error is (file, line, detail), a skipped rule (file, id, reason)."""
+    """A pack without its tests, as stored; an error is (file, line, detail), a skipped rule (file, id, reason).
+
+    `stamps` are those of the folders, `sources` those of the Python files that were read, wherever they lie.
+    """
 
     stamps: list[Stamp]
+    sources: list[Stamp]
     rules: tuple[Rule, ...]
     surroundings: Surroundings
     correlations: tuple[CorrelationRule, ...]
@@ -42,17 +49,20 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
     file = cache / f"rules-{_name(folders)}.msgpack"
     stamps = list(stamps_of(folders))
     kept = _load(file)
-    if kept is None or kept.stamps != stamps:
-        pack = load_rules(folders)
+    if kept is None or kept.stamps != stamps or any(_stamp(Path(stamp[0])) != stamp for stamp in kept.sources):
+        sources = _Sources()
+        pack = load_rules(folders, sources)
         kept = _Kept(
             stamps,
+            list(sources.stamps.values()),
             pack.rules,
             pack.surroundings,
             tuple(replace(rule, tests=()) for rule in pack.correlations),
             [(str(error.file), error.line, error.detail) for error in pack.errors],
             [(str(item.file), item.id, item.reason) for item in pack.skipped],
         )
-        _save(file, kept)
+        with suppress(OSError):  # then the next run reads the rules again
+            _save(file, kept)
     return RulePack(
         kept.rules,
         tuple(RuleFileError(Path(path), line, detail) for path, line, detail in kept.errors),
@@ -60,6 +70,18 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
         surroundings=kept.surroundings,
         correlations=kept.correlations,
     )
+
+
+class _Sources(CodeFiles):
+    """Remembers which files were read, as they were before that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stamps: dict[Path, Stamp] = {}
+
+    def source(self, file: Path) -> bytes:
+        self.stamps.setdefault(file, _stamp(file))
+        return super().source(file)
 
 
 def stamps_of(folders: Sequence[Path]) -> Iterator[Stamp]:
@@ -76,8 +98,8 @@ def _helpers(folders: Sequence[Path]) -> list[Path]:
 
 
 def _stamps_below(folder: Path) -> Iterator[Stamp]:
-    if folder.is_file():
-        yield _stamp(folder)
+    if folder.is_file():  # a single rule; its code may import from beside it
+        yield from map(_stamp, [folder, *sorted(folder.parent.glob("*.py"))])
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
         yield from (_stamp(Path(where, name)) for name in sorted(files))
@@ -88,7 +110,7 @@ def _stamp(file: Path) -> Stamp:
         found = file.stat()
     except OSError:
         return str(file), -1, -1
-    return str(file), found.st_size, found.st_mtime_ns
+    return str(file), found.st_size, found.st_ctime_ns
 
 
 def _name(folders: Sequence[Path]) -> str:

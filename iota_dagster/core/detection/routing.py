@@ -1,9 +1,9 @@
 """Which events a rule can match at all, read off its code: so that the others need not be shown to it.
 
 Most rules begin by testing `eventName`, `eventSource`, an action or a type. From the syntax tree of `rule` a necessary
-condition is derived: for some top-level fields, the values without which it cannot return True. Whatever the tree does
-not prove is taken as "any value", so a rule is only ever spared events that it would not have matched. An event with
-something else than a text in such a field is shown to the rule (see `routes`).
+condition is derived: for some fields, at the top or one level below, the texts without which it cannot return True.
+Whatever the tree does not prove is taken as "any value", so a rule is only ever spared events that it would not have
+matched. An event with something else than a text in such a field is shown to the rule (see `routes`).
 
 Sound because an event never changes: a condition on it that held once on the way to a `return` holds all the way.
 """
@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from iota_dagster.core.detection.bindings import bindings, is_generator, own_nodes
 from iota_dagster.core.detection.constants import Constant, Module
 from iota_dagster.core.detection.values import NEVER, Need, Values, all_of, any_of, both
 
+DEEPEST_FIELD = 2
+"""How many keys a field's path may have."""
 _DEEPEST_CALL = 8
 _DEEPEST_TREE = 60
 
@@ -31,10 +35,14 @@ _UNKNOWN = _Unknown()
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """The value of one top-level field of the event; `absent` is what stands for it where the event has none."""
+    """The value of one field of the event; `absent` is what stands for it where the event has none.
+
+    A `loose` one has been changed: to small letters, or without the blanks around it.
+    """
 
     name: str
     absent: str | _Unknown | None = None
+    loose: bool = False
 
 
 class _TheEvent:
@@ -175,10 +183,13 @@ class _Reader:
             field, other = (found, right) if (found := self._field(left)) else (self._field(right), left)
             text = self._constant(other)
             return _only(field, exact=frozenset({text})) if field and isinstance(text, str) else {}
-        if isinstance(op, ast.In) and (field := self._field(left)):
+        if not isinstance(op, ast.In):
+            return {}
+        if field := self._field(left):
             texts = self._constant(right)
             return _only(field, exact=texts) if isinstance(texts, frozenset) else {}
-        return {}
+        part, field = self._constant(left), self._field(right)
+        return _only(field, parts=frozenset({part})) if field and isinstance(part, str) else {}
 
     def _called(self, node: ast.Call, want: bool) -> Need:
         if isinstance(node.func, ast.Name) and not self._module.bindings[node.func.id]:
@@ -262,16 +273,33 @@ class _Reader:
                 return self._field(value)
             case ast.BoolOp(ast.Or(), [value, ast.Constant("")]):
                 field = self._field(value)
-                return field and _Field(field.name, field.absent or "")
-            case ast.Subscript(value, ast.Constant(str(key))) if self._is_event(value) and key:
-                return _Field(key)
-            case ast.Call(ast.Attribute(value, "get"), [ast.Constant(str(key)), *more]) if (
-                self._is_event(value) and key
-            ):
-                return _Field(key, _default([*more, *(item.value for item in node.keywords)]))
-            case ast.Call(ast.Attribute(value, "deep_get"), [ast.Constant(str(key))]) if self._is_event(value) and key:
-                return _Field(key, _default([item.value for item in node.keywords]))
+                return field and replace(field, absent=field.absent or "")
+            case ast.Subscript(value, ast.Constant(str(key))):
+                return self._member(value, (key,), None)
+            case ast.Call(ast.Name("str"), [value]) if not self._module.bindings["str"]:
+                field = self._field(value)
+                return field and replace(field, absent="None" if field.absent is None else field.absent)
+            case ast.Call(ast.Attribute(value, "lower" | "strip"), []):
+                field = self._field(value)
+                return field and replace(field, loose=True)
+            case ast.Call(ast.Attribute(value, "get"), [ast.Constant(str(key)), *more]):
+                return self._member(value, (key,), _default([*more, *(item.value for item in node.keywords)]))
+            case ast.Call(ast.Attribute(value, "deep_get"), keys) if self._is_event(value):
+                path = tuple(key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+                default = _default([item.value for item in node.keywords])
+                return self._member(value, path, default) if len(path) == len(keys) else None
         return None
+
+    def _member(self, value: ast.expr, path: tuple[str, ...], absent: str | _Unknown | None) -> _Field | None:
+        """What lies under some keys in the event, or in a field of it that is looked into like a mapping."""
+        if not self._is_event(value):
+            field = self._field(value)
+            if field is None or field.loose:
+                return None
+            path = (field.name, *path)
+            absent = absent if field.absent is None else _UNKNOWN
+        plain = all(key and "." not in key for key in path)
+        return _Field(".".join(path), absent) if plain and 1 <= len(path) <= DEEPEST_FIELD else None
 
     def _is_event(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and isinstance(self._bound.get(node.id), _TheEvent)
@@ -287,18 +315,26 @@ def _assigned(node: ast.AST) -> list[tuple[str, ast.expr]]:
 
 
 def _default(given: list[ast.expr]) -> str | _Unknown | None:
-    """What a look-up gives for an absent field, by the default that it is given."""
+    """What a look-up gives for an absent field, by the default that it is given; an empty mapping counts as none."""
     match given:
-        case [] | [ast.Constant(None)]:
+        case [] | [ast.Constant(None)] | [ast.Dict([])]:
             return None
         case [ast.Constant(str(text))]:
             return text
     return _UNKNOWN
 
 
-def _only(field: _Field, exact: frozenset[str] = frozenset(), prefixes: frozenset[str] = frozenset()) -> Need:
+def _only(
+    field: _Field,
+    exact: frozenset[str] = frozenset(),
+    prefixes: frozenset[str] = frozenset(),
+    parts: frozenset[str] = frozenset(),
+) -> Need:
     """The need for one field to be among some texts."""
-    values = Values(exact, prefixes)
-    absent = isinstance(field.absent, _Unknown) or (field.absent is not None and values.admits(field.absent))
-    values = Values(exact, prefixes, absent)
+    if field.loose:
+        exact, prefixes, parts = frozenset(), frozenset(), exact | prefixes | parts
+    values = Values(exact, prefixes, frozenset(part.lower() for part in parts))
+    unknown = isinstance(field.absent, _Unknown)
+    if unknown or (isinstance(field.absent, str) and values.admits(field.absent)):
+        values = msgspec.structs.replace(values, absent=True)
     return {field.name: values} if values else NEVER

@@ -54,7 +54,7 @@ def run_tests(pack: RulePack, rule_id: str | None = None, test_name: str | None 
     failures += [failure for rule, test in correlated if (failure := run_correlation_test(rule, test))]
     named = {rule.id for rule, _, _ in chosen} | {rule.id for rule, _ in correlated}
     return TestReport(
-        rules=(len(named) if test_name else len(rules) + len(correlations)) - len(broken),
+        rules=len(named) if test_name else len(rules) + len(correlations) - len(broken),
         tests=len(chosen) + len(correlated),
         failures=tuple(failures),
         skipped=(*pack.skipped, *(item for item in broken.values() if isinstance(item, Skipped))),

@@ -6,54 +6,28 @@ that ended it. A rule that ends several workers is left out for the rest of the 
 
 from __future__ import annotations
 
-import mmap
 import queue
-import select
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
-import msgspec
-
-from iota_dagster.core.detection.key_values import MemoryValues, StoredValue, Values
-from iota_dagster.core.detection.messages import (
-    LARGEST_ANSWER,
-    Answer,
-    Ask,
-    Closed,
-    Judge,
-    Judged,
-    Ready,
-    Request,
-    Setup,
-    Told,
-    decode_answer,
-    encode_request,
-    receive,
-)
+from iota_dagster.core.detection.key_values import MemoryValues
+from iota_dagster.core.detection.messages import Judge, Judged, Setup
 from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.trial import DEATHS_ALLOWED, Batch, Task, Trial, ran_out_of_memory
 from iota_dagster.core.detection.verdict import RuleFailure, Verdict
-from iota_dagster.core.detection.worker import PROGRESS_BYTES
+from iota_dagster.core.detection.worker_process import Died, WorkerProcess
 from iota_dagster.core.errors import IotaError
-from iota_dagster.core.workers import bare_environment
 
-DEATHS_ALLOWED = 3
-"""How many workers a rule may end before it is left out for the rest of a batch."""
-_LOOK_EVERY = 0.5
-_GRACE = 3
-"""A call that is still running after so many times its limit has swallowed its own alarm."""
+__all__ = ["DEATHS_ALLOWED", "RuleLimits", "RuleWorkerError", "RuleWorkers", "Task"]
 
 
 class RuleWorkerError(IotaError):
-    """A rule worker cannot be started or ends without a rule having run."""
+    """A rule worker cannot be started, for a reason that is no rule's, or is asked for after `close`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,110 +38,28 @@ class RuleLimits:
     memory_bytes: int = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Records of one log type to be judged together."""
-
-    log_type: str
-    records: list[bytes]
-
-
-@dataclass
-class _Died(Exception):
-    """A worker ended while a rule (its number, 0: none) judged a record."""
-
-    index: int
-    rule: int
-    how: str
-
-
-class _Worker:
-    """One process and the line to it."""
-
-    def __init__(self, setup: Setup) -> None:
-        self._limit = setup.call_seconds
-        ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile() as shared:
-            shared.truncate(PROGRESS_BYTES)
-            self._map = mmap.mmap(shared.fileno(), PROGRESS_BYTES)
-            fds = theirs.fileno(), shared.fileno()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "iota_dagster.core.detection.worker", *map(str, fds)],
-                pass_fds=fds,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=bare_environment(),
-            )
-        theirs.close()
-        self._connection = ours
-        self._progress = memoryview(self._map).cast("q")
-        self.broken: list[RuleFailure] = []
-        try:
-            answer = self.ask(setup)
-        except BaseException:
-            self.close()
-            raise
-        if isinstance(answer, Ready):
-            self.broken = answer.broken
-
-    def ask(self, request: Request, values: Values | None = None) -> Answer:
-        """The answer to a request; `_Died` when the process ends or hangs instead.
-
-        What rules ask meanwhile of what they remember is read from `values`.
-        """
-        try:
-            answer = self._exchange(request)
-            while isinstance(answer, Ask):
-                told = values.read(answer.key, answer.before) if values else None
-                answer = self._exchange(Told(told))
-            return answer
-        except (Closed, ConnectionError) as error:
-            raise self._died(f"its process died: {error}") from None
-        except msgspec.DecodeError as error:
-            raise self._died(f"its process answered nonsense: {error}") from None
-
-    def _exchange(self, request: Request) -> Answer:
-        self._connection.sendall(encode_request(request))
-        self._wait()
-        return decode_answer(receive(self._connection, LARGEST_ANSWER))
-
-    def _wait(self) -> None:
-        """Until there is an answer; a call that does not come back ends the process."""
-        call, since = -1, time.monotonic()
-        while not select.select([self._connection], [], [], _LOOK_EVERY)[0]:
-            now = time.monotonic()
-            if self._progress[2] != call or not self._progress[1]:
-                call, since = self._progress[2], now
-            elif now - since > _GRACE * self._limit:
-                raise self._died(f"did not come back after {now - since:.0f} s; its process was ended")
-
-    def _died(self, how: str) -> _Died:
-        died = _Died(int(self._progress[0]), int(self._progress[1]), how)
-        self.close()
-        return died
-
-    def close(self) -> None:
-        """End the process, if it has not ended by itself."""
-        self._connection.close()
-        self._process.kill()
-        self._process.wait()
-
-
 @dataclass
 class RuleWorkers:
-    """Some rule workers over one pack, started on first use or by `warm`, and used again by the next batch."""
+    """Some rule workers over one pack, started on first use or by `warm`, and used again by the next batch.
+
+    `codes` is a file for compiled rules: with it a worker starts faster. Without `close` the processes end with this
+    object or with the interpreter.
+    """
 
     pack: RulePack
     processes: int = 1
     limits: RuleLimits = field(default_factory=RuleLimits)
+    codes: Path | None = None
 
     def __post_init__(self) -> None:
         self._rules = [rule for rule in self.pack.rules if rule.enabled]
         self._threads = ThreadPoolExecutor(self.processes, "rules")
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._broken: dict[str, RuleFailure] = {}
-        self._warmed = False
+        self._warmed = self._closed = False
+        self._alive: set[WorkerProcess] = set()
+        self._end = weakref.finalize(self, _close_all, self._alive)
 
     def warm(self) -> None:
         """Start a worker in the background, if there is none, so that it is ready when the first records come."""
@@ -185,77 +77,108 @@ class RuleWorkers:
 
         With `values`, rules remember: what they write is put there, and the tasks are judged one after the other.
         """
-        batch = _Batch(values)
+        batch = Batch(values)
+        trial = Trial(self._rules, lambda request: self._ask(request, batch), batch)
         if values is not None:
-            yield from (self._judge(task, batch) for task in tasks)
+            yield from map(trial.verdict, tasks)
             return
-        waiting: list[Future[Verdict]] = []
         source = iter(tasks)
-        for task in islice(source, 2 * self.processes):
-            waiting.append(self._threads.submit(self._judge, task, batch))
+        waiting = [self._threads.submit(trial.verdict, task) for task in islice(source, 2 * self.processes)]
+        try:
+            yield from self._drained(waiting, source, trial)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _drained(self, waiting: list[Future[Verdict]], source: Iterator[Task], trial: Trial) -> Iterator[Verdict]:
         while waiting:
             yield waiting.pop(0).result()
-            for task in islice(source, 1):
-                waiting.append(self._threads.submit(self._judge, task, batch))
+            waiting += [self._threads.submit(trial.verdict, task) for task in islice(source, 1)]
 
-    def _judge(self, task: Task, batch: _Batch) -> Verdict:
-        """One task's verdict, however many workers it takes."""
-        off: set[tuple[int, int]] = set()
-        ended: list[RuleFailure] = []
-        while True:
-            worker = self._take()
-            request = Judge(task.log_type, task.records, sorted(off | batch.off()), batch.values is not None)
-            try:
-                answer = worker.ask(request, batch.values)
-            except _Died as died:
-                off.add((died.index, died.rule))
-                ended.append(self._blame(died, batch))
-                continue
-            assert isinstance(answer, Judged)
-            batch.remember(answer.written)
-            self._give_back(worker, answer.verdict)
-            return Verdict(answer.verdict.matches, [*answer.verdict.failures, *ended])
-
-    def _give_back(self, worker: _Worker, verdict: Verdict) -> None:
-        """For the next task; one that ran out of memory may still be full of what some rule keeps."""
-        if any(failure.error.startswith(MemoryError.__name__) for failure in verdict.failures):
-            worker.close()
+    def _ask(self, request: Judge, batch: Batch) -> Judged:
+        """Have a worker judge; one that is not as good as new afterwards is not used again."""
+        worker = self._take()
+        try:
+            answer = worker.judge(request, batch.values)
+        except BaseException:
+            self._forget(worker)
+            raise
+        if ran_out_of_memory(answer.verdict) or not worker.usable:
+            self._forget(worker)
         else:
             self._idle.put(worker)
+        return answer
 
-    def _blame(self, died: _Died, batch: _Batch) -> RuleFailure:
-        """The rule that ended a worker; `RuleWorkerError` when none was running, or it was an accident of ours."""
-        if not 0 < died.rule <= len(self._rules) or died.index < 0:
-            raise RuleWorkerError(f"a rule worker ended without a rule's doing: {died.how}")
-        batch.note_death(died.rule)
-        return RuleFailure(self._rules[died.rule - 1].id, "rule", died.how, died.index, 1)
-
-    def _take(self) -> _Worker:
+    def _take(self) -> WorkerProcess:
         """A worker that is free, or a new one."""
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            return self._start()
+        while True:
+            try:
+                worker = self._idle.get_nowait()
+            except queue.Empty:
+                return self._start()
+            if worker.usable:
+                return worker
+            self._forget(worker)
 
-    def _start(self) -> _Worker:
+    def _forget(self, worker: WorkerProcess) -> None:
+        worker.close()
+        self._alive.discard(worker)
+
+    def _start(self) -> WorkerProcess:
         """A new worker; a rule whose very import ends it is left out of it and of those to come."""
         while True:
-            setup = Setup(
-                self._rules,
-                self.pack.surroundings,
-                self.limits.call_seconds,
-                self.limits.memory_bytes,
-                sorted(self._broken),
-            )
+            worker = self._new_process()
             try:
-                worker = _Worker(setup)
-            except _Died as died:
-                if not 0 < died.rule <= len(self._rules):
+                self._note_broken(worker.load(self._setup(self._broken)))
+            except Died as died:
+                self._forget(worker)
+                culprit = self._rules[died.rule - 1].id if 0 < died.rule <= len(self._rules) else self._culprit()
+                if culprit is None or self._closed:
                     raise RuleWorkerError(f"a rule worker cannot be started: {died.how}") from None
-                self._note_broken([RuleFailure(self._rules[died.rule - 1].id, "import", died.how, 0, 1)])
-                continue
-            self._note_broken(worker.broken)
+                self._note_broken([RuleFailure(culprit, "import", died.how, 0, 1)])
+            except BaseException:
+                self._forget(worker)
+                raise
+            else:
+                return worker
+
+    def _culprit(self) -> str | None:
+        """The rule without which workers can be started, found by halving; `None` when there is none such."""
+        suspects = [rule.id for rule in self._rules if rule.id not in self._broken]
+        if not self._loads([]) or self._loads(suspects):
+            return None
+        while len(suspects) > 1:
+            half = suspects[: len(suspects) // 2]
+            suspects = suspects[len(half) :] if self._loads(half) else half
+        return suspects[0]
+
+    def _loads(self, chosen: Collection[str]) -> bool:
+        worker = self._new_process()
+        try:
+            worker.load(self._setup({rule.id for rule in self._rules} - set(chosen)))
+        except Died:
+            return False
+        finally:
+            self._forget(worker)
+        return True
+
+    def _new_process(self) -> WorkerProcess:
+        with self._lock:
+            if self._closed:
+                raise RuleWorkerError("the rule workers are closed")
+            worker = WorkerProcess()
+            self._alive.add(worker)
             return worker
+
+    def _setup(self, skip: Iterable[str]) -> Setup:
+        return Setup(
+            self._rules,
+            self.pack.surroundings,
+            self.limits.call_seconds,
+            self.limits.memory_bytes,
+            sorted(skip),
+            str(self.codes or ""),
+        )
 
     def _note_broken(self, failures: Iterable[RuleFailure]) -> None:
         with self._lock:
@@ -263,32 +186,16 @@ class RuleWorkers:
                 self._broken.setdefault(failure.rule_id, failure)
 
     def close(self) -> None:
-        """End all workers."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        while not self._idle.empty():
-            self._idle.get().close()
-
-
-class _Batch:
-    """What the tasks of one batch share: the rules that it has had enough of, and what its rules remember."""
-
-    def __init__(self, values: MemoryValues | None = None) -> None:
-        self.values = values
-        self._deaths: Counter[int] = Counter()
-        self._lock = threading.Lock()
-
-    def remember(self, written: Iterable[tuple[str, StoredValue]]) -> None:
-        """Keep what the rules wrote while a task was judged."""
-        for key, stored in written:
-            if self.values is not None:
-                self.values.write(key, stored.stamp, stored.value, stored.expires_at)
-
-    def note_death(self, rule: int) -> None:
-        """A rule has ended a worker."""
+        """End all workers, whatever they are doing; `evaluate` then raises `RuleWorkerError`."""
         with self._lock:
-            self._deaths[rule] += 1
+            self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in tuple(self._alive):
+            worker.kill()
+        self._threads.shutdown(wait=True)
+        self._end()
 
-    def off(self) -> set[tuple[int, int]]:
-        """What no worker is to call any more, as in `Engine.evaluate`."""
-        with self._lock:
-            return {(-1, rule) for rule, count in self._deaths.items() if count >= DEATHS_ALLOWED}
+
+def _close_all(workers: set[WorkerProcess]) -> None:
+    while workers:
+        workers.pop().close()

@@ -8,32 +8,48 @@ import msgspec
 
 
 class Values(msgspec.Struct, frozen=True):
-    """The texts `exact`, every text that starts with one of `prefixes`, and, with `absent`, no such field at all."""
+    """The texts `exact`, every text that starts with one of `prefixes` or holds one of `parts`, and perhaps no text.
+
+    `parts` are in small letters and looked for without regard to case. With `absent`, the field need not be there.
+    """
 
     exact: frozenset[str] = frozenset()
     prefixes: frozenset[str] = frozenset()
+    parts: frozenset[str] = frozenset()
     absent: bool = False
 
     def admits(self, text: str) -> bool:
         """Whether a text is among them."""
-        return text in self.exact or (bool(self.prefixes) and text.startswith(tuple(self.prefixes)))
+        if text in self.exact or (self.prefixes and text.startswith(tuple(self.prefixes))):
+            return True
+        if not self.parts:
+            return False
+        lowered = text.lower()
+        return any(part in lowered for part in self.parts)
 
     def __bool__(self) -> bool:
-        return bool(self.exact or self.prefixes or self.absent)
+        return bool(self.exact or self.prefixes or self.parts or self.absent)
 
     def __and__(self, other: Values) -> Values:
+        """The texts in both; where parts are concerned perhaps some more."""
         exact = {text for text in self.exact if other.admits(text)}
         exact |= {text for text in other.exact if self.admits(text)}
-        longer = {prefix for prefix in self.prefixes if prefix.startswith(tuple(other.prefixes))}
+        longer = {prefix for prefix in self.prefixes if other.parts or prefix.startswith(tuple(other.prefixes))}
         longer |= {prefix for prefix in other.prefixes if prefix.startswith(tuple(self.prefixes))}
-        return Values(frozenset(exact), frozenset(longer), self.absent and other.absent)
+        parts = self.parts if other.parts or other.prefixes else frozenset()
+        return Values(frozenset(exact), frozenset(longer), parts, self.absent and other.absent)
 
     def __or__(self, other: Values) -> Values:
-        return Values(self.exact | other.exact, self.prefixes | other.prefixes, self.absent or other.absent)
+        return Values(
+            self.exact | other.exact,
+            self.prefixes | other.prefixes,
+            self.parts | other.parts,
+            self.absent or other.absent,
+        )
 
 
 Need = dict[str, Values]
-"""What must hold of an event, by top-level field; no field: anything may do."""
+"""What must hold of an event, by field (`eventName`, `userIdentity.type`); no field: anything may do."""
 
 NEVER: Need = {"": Values()}
 """Nothing will do: a field that no event has, with no value."""

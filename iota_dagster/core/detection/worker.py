@@ -7,6 +7,7 @@ a call that swallows that is ended by whoever started the process.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import mmap
 import os
@@ -16,11 +17,14 @@ import socket
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.functions import Progress, RuleTimeout
+from iota_dagster.core.detection.kept_code import KeptCode
 from iota_dagster.core.detection.key_values import MemoryValues, Stamp, StoredValue, use
 from iota_dagster.core.detection.messages import (
     Ask,
@@ -34,6 +38,7 @@ from iota_dagster.core.detection.messages import (
     encode_answer,
     receive,
 )
+from iota_dagster.core.detection.modules import Importer
 
 PROGRESS_BYTES = 24
 """Three 64-bit numbers in shared memory, see `functions.Progress`."""
@@ -74,13 +79,26 @@ def serve(connection: socket.socket, progress: Progress) -> None:
     _limit_memory(setup.memory_bytes)
     Watch(progress, setup.call_seconds).start()
     progress[0] = LOADING
-    engine = Engine(setup.rules, progress=progress, skip=setup.skip, surroundings=setup.surroundings)
-    gc.freeze()  # what was loaded stays: looking through it for garbage would only cost time
+    engine = _load(setup, progress)
     connection.sendall(encode_answer(Ready(engine.broken)))
     while True:
         request = decode_request(receive(connection))
         assert isinstance(request, Judge)
         connection.sendall(encode_answer(_judge(engine, request, connection)))
+
+
+def _load(setup: Setup, progress: Progress) -> Engine:
+    """The engine; what is loaded stays, so looking through it for garbage would only cost time."""
+    gc.disable()
+    files = KeptCode(Path(setup.codes)) if setup.codes else CodeFiles()
+    engine = Engine(
+        setup.rules, importer=Importer(files), progress=progress, skip=setup.skip, surroundings=setup.surroundings
+    )
+    if isinstance(files, KeptCode):
+        files.save()
+    gc.freeze()
+    gc.enable()
+    return engine
 
 
 def _judge(engine: Engine, request: Judge, connection: socket.socket) -> Judged:
@@ -99,8 +117,13 @@ class _AskedValues:
         self._connection = connection
 
     def read(self, key: str, before: Stamp) -> StoredValue | None:
-        self._connection.sendall(encode_answer(Ask(key, before)))
-        told = decode_request(receive(self._connection))
+        # The alarm of the rule that asks must not cut the talk in two.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        try:
+            self._connection.sendall(encode_answer(Ask(key, before)))
+            told = decode_request(receive(self._connection))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         assert isinstance(told, Told)
         return told.value
 
@@ -113,10 +136,21 @@ def _limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _die_with(lifeline: int) -> None:
+    """Have the kernel end this process when the other end of a pipe is closed, whatever a rule is doing then."""
+    if sys.platform == "linux":
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def main() -> None:
-    """The process: file descriptors of its connection and of its progress are its two arguments."""
+    """The process; its arguments are the file descriptors of its connection, of its progress and of its lifeline."""
+    _die_with(int(sys.argv[3]))
+    os.register_at_fork(after_in_child=lambda: os._exit(1))  # a rule's fork would answer too
     connection = socket.socket(fileno=int(sys.argv[1]))
     progress = memoryview(mmap.mmap(int(sys.argv[2]), PROGRESS_BYTES)).cast("q")
+    os.close(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
     try:
         serve(connection, progress)

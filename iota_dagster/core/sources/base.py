@@ -80,9 +80,9 @@ class Source(Protocol):
     """Raised whenever the same bytes would give another reading."""
     marks: str
     """What `accepts` looks for, in words for a person with an unclassified record."""
-    texts: Sequence[str]
-    """The columns that hold a top-level text of the record as it stands, the most telling first: rules are routed by
-    them. Whatever is no such text in the record is null there."""
+    texts: Mapping[str, str]
+    """Columns that hold a text of the record as it stands, by its place there (`userIdentity.type`), the most telling
+    first: rules are routed by them. Whatever is no such text in the record is null there."""
 
     def __hash__(self) -> int: ...
 
@@ -107,7 +107,7 @@ class RecordSource(ABC):
     columns: ClassVar[pa.Schema]
     parser_version: ClassVar[int] = 1
     marks: ClassVar[str]
-    texts: ClassVar[Sequence[str]] = ()
+    texts: ClassVar[Mapping[str, str]] = {}
 
     def expects(self, key: str) -> bool:
         """False: the type has no delivery of its own."""

@@ -7,7 +7,7 @@ Columns keep the vendor's names; `userIdentity` is flattened beside its whole te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -59,6 +59,9 @@ _JSON = {
     "insightDetails": "What an insight event found (JSON)",
     "eventContext": "Tags and conditions of an enriched event (JSON)",
 }
+_ROUTED = {name: name for name in ("eventName", "eventSource", "eventType", "errorCode", "userAgent")} | {
+    "userIdentity.type": "userIdentity_type"
+}
 _NAMES = (*_TEXTS, *_FLAGS, *_JSON)
 _ABSENT = msgspec.Raw()
 _Record = msgspec.defstruct(
@@ -106,7 +109,7 @@ class CloudTrail:
     columns = _schema()
     parser_version = 1
     marks = "eventVersion with userIdentity, or with an eventType of CloudTrail, at the top level"
-    texts: Sequence[str] = ("eventName", "eventSource", "eventType", "errorCode", "userAgent")
+    texts: Mapping[str, str] = _ROUTED
 
     def expects(self, key: str) -> bool:
         """Whether the file is named as CloudTrail names it."""

@@ -148,23 +148,14 @@ def signals(
     columns = (table.id, table.rule_id, table.event_time, table.notify, table.title, table.fields)
     query = sa.select(*columns).where(table.rule_id.in_(list(paths)), table.event_time.between(first, last))
     rows = connection.execute(query.order_by(table.id)).all()
-    lacking = [row.id for row in rows if paths[row.rule_id] and not _covers(row.fields, paths[row.rule_id])]
-    contexts = _contexts(connection, lacking)
-    return [
-        Signal(
-            row.id,
-            row.rule_id,
-            row.event_time,
-            (row.fields or {}) | extract({}, contexts.get(row.id) or {}, paths[row.rule_id]),
-            row.notify,
-            row.title,
-        )
-        for row in rows
-    ]
+    asked = {rule_id: frozenset(found) for rule_id, found in paths.items()}
+    contexts = _contexts(connection, [row.id for row in rows if not asked[row.rule_id] <= (row.fields or {}).keys()])
 
+    def values(row: Any) -> Mapping[str, Sequence[str]]:
+        held: Mapping[str, Sequence[str]] = row.fields or {}
+        return held if row.id not in contexts else {**held, **extract({}, contexts[row.id] or {}, paths[row.rule_id])}
 
-def _covers(fields: Mapping[str, Any] | None, paths: Sequence[str]) -> bool:
-    return fields is not None and fields.keys() >= set(paths)
+    return [Signal(row.id, row.rule_id, row.event_time, values(row), row.notify, row.title) for row in rows]
 
 
 def _contexts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:

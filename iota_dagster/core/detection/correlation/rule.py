@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
@@ -75,6 +76,7 @@ class CorrelationRule:
     create_alert: bool = True
     destinations: tuple[str, ...] | None = None
     tags: tuple[str, ...] = ()
+    reports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tests: tuple[CorrelationTest, ...] = ()
 
     @property

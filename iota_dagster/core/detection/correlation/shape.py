@@ -70,6 +70,7 @@ def shape(metadata: CorrelationMetadata, document: Document, file: Path) -> Corr
         create_alert=metadata.create_alert,
         destinations=tuple(metadata.output_ids) or None,
         tags=tuple(metadata.tags),
+        reports=metadata.reports or {},
         tests=tuple(_test(test, number, detection, document) for number, test in enumerate(metadata.tests)),
     )
 
