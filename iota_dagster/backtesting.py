@@ -13,7 +13,7 @@ from iota_dagster.core.backtest.run import History, backtest
 from iota_dagster.core.detection.pack_cache import read_rules
 from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.errors import RuleError
-from iota_dagster.platform import _default_workers
+from iota_dagster.platform import default_workers, rule_pack
 from iota_dagster.settings import Settings
 
 
@@ -31,12 +31,12 @@ def run_backtest(
     settings: Settings, history: History, order: Order, progress: Progress | None = None
 ) -> BacktestReport:
     """Run a backtest in workers of its own, which are gone afterwards. `RuleError` for a rule that there is not."""
-    folders = settings.rules if order.folder is None else (order.folder,)
     if order.folder is not None and not order.folder.exists():
         raise RuleError(f"there is no folder of rules {order.folder}")
-    pack, left_out = choose(read_rules(folders, settings.scratch / "rules"), order.rules)
+    rules = read_rules((order.folder,), settings.scratch / "rules") if order.folder else rule_pack(settings)
+    pack, left_out = choose(rules, order.rules)
     limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
-    workers = RuleWorkers(pack, max(1, settings.process_workers or _default_workers()), limits)
+    workers = RuleWorkers(pack, max(1, settings.process_workers or default_workers()), limits)
     try:
         return backtest(history, workers, order.hours, left_out=left_out, samples=order.samples, progress=progress)
     finally:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destinations.base import Destination
@@ -82,7 +83,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     objects = Objects(_Readable(origin_of), accounts, settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
-    pool = _shared_pool(settings.process_workers or _default_workers())
+    pool = _shared_pool(settings.process_workers or default_workers())
     plan = IngestPlan(_limits(settings), _DeclaredTypes(settings.integrations), settings.inline_bytes)
     settings.scratch.mkdir(parents=True, exist_ok=True)
     road = Road(
@@ -154,16 +155,17 @@ def shared_rule_workers(settings: Settings) -> RuleWorkers:
     """The rule workers of this process; new ones once a rule has changed."""
     pack = rule_pack(settings)
     limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
-    key = f"{pack.version} {limits}"
+    tables = [Path(table.file).stat().st_mtime_ns for table in pack.surroundings.tables if Path(table.file).exists()]
+    key = f"{pack.version} {limits} {tables}"
     if key not in _RULES:
         while _RULES:
             _RULES.popitem()[1].close()
-        processes = max(1, settings.process_workers or _default_workers())
+        processes = max(1, settings.process_workers or default_workers())
         _RULES[key] = RuleWorkers(pack, processes, limits, settings.scratch / "rules" / "codes")
     return _RULES[key]
 
 
-def _default_workers() -> int:
+def default_workers() -> int:
     """One per core that a container or `taskset` leaves to this process; none for a single one.
 
     There a second process would cost its start-up and win nothing: an object that kills is found by splitting batches.

@@ -76,7 +76,7 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
     def tasks() -> Iterator[Task]:
         for candidates in selection:
             sent.append(candidates)
-            yield Task(candidates.log_type, _spliced(candidates.rows, candidates.log_type))
+            yield Task(candidates.log_type, spliced(candidates.rows, candidates.log_type))
 
     matches: list[Match] = []
     positions: list[int] = []
@@ -85,7 +85,7 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
         candidates = sent.popleft()
         failed = verdict.failures if failures else [*workers.broken, *verdict.failures]
         for hit in [*verdict.matches, *error_matches(failed, version)]:
-            match = _as_match(hit, candidates.log_type, _row(candidates.rows, hit.index))
+            match = as_match(hit, candidates.log_type, _row(candidates.rows, hit.index))
             matches.append(fields.added(match, candidates.rows, hit.index))
             positions.append(candidates.rows.column("_position")[hit.index].as_py())
         failures += failed
@@ -116,7 +116,7 @@ class _Selection:
                     yield _Candidates(part.log_type, candidates.slice(start, MOST_RECORDS))
 
 
-def _spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:
+def spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:
     """The vendor's JSON objects with the envelope that rules may ask for put in front."""
     ids = batch.column("p_event_id")
     if pc.any(pc.match_substring_regex(ids, _NEEDS_ESCAPE)).as_py():
@@ -138,7 +138,8 @@ def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
     return {name: batch.column(name)[index].as_py() for name in COLUMNS if name != "p_raw"}
 
 
-def _as_match(hit: RuleMatch, log_type: str, row: dict[str, Any]) -> Match:
+def as_match(hit: RuleMatch, log_type: str, row: dict[str, Any]) -> Match:
+    """A rule's hit on an event, whose columns (`COLUMNS`) are in `row`, as the store and the lake keep it."""
     moment: datetime = row["p_event_time"].astimezone(UTC)
     slice_start = period_start(moment, hit.period_minutes)
     return Match(

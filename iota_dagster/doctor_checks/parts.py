@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.overlays import apply, read_overlays
 from iota_dagster.core.store import migrations
 from iota_dagster.core.store.database import Database
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, warning
@@ -23,7 +24,7 @@ def checks(site: Site) -> list[Check]:
     settings = site.settings
     return [
         Check("store", partial(_store, settings.store_url), lambda error: "start the database or correct store_url"),
-        Check("rules", partial(_rules, settings.rules)),
+        Check("rules", partial(_rules, settings)),
         Check("destinations", partial(_destinations, settings)),
     ]
 
@@ -46,8 +47,10 @@ def _store(url: str) -> Iterator[Finding]:
         yield ok(shown)
 
 
-def _rules(folders: Sequence[Path]) -> Iterator[Finding]:
-    pack = load_rules(folders)
+def _rules(settings: Settings) -> Iterator[Finding]:
+    pack = load_rules(settings.rules)
+    if settings.rule_overlays:
+        pack = apply(pack, read_overlays(settings.rule_overlays, [item.name for item in settings.destinations]))
     enabled = sum(rule.enabled for rule in pack.rules)
     tests = sum(len(item.tests) for item in pack.tests.values())
     shown = f"{len(pack.rules)} rules, {enabled} of them enabled, with {tests} tests"

@@ -92,6 +92,7 @@ def test_programs_get_all_values_and_the_column_that_sieves() -> None:
     assert found["needs"]["eventName"] == {
         "exact": ["DeleteArchive", "DeleteVault"],
         "prefixes": ["Purge"],
+        "parts": [],
         "absent": False,
     }
     assert (found["column"], found["why"], found["begins"]) == ("eventName", None, None)

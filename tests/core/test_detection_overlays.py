@@ -86,13 +86,13 @@ Vault.Deleted:
     assert [match.index for match in judged(found, *records)] == [2]
 
 
-def test_a_severity_function_decides_and_its_default_is_the_overlays_severity(tmp_path: Path) -> None:
+def test_an_overlays_severity_goes_before_a_severity_function(tmp_path: Path) -> None:
     (tmp_path / "Deleted.yml").write_text(YML.format("Deleted", "true"))
     function = 'def severity(event):\n    return event.get("severity", "DEFAULT")\n'
     (tmp_path / "Deleted.py").write_text(CODE + function)
     found = laid_over(load_rules([tmp_path]), "Vault.Deleted: {Severity: Low}", tmp_path)
     matches = judged(found, b'{"name": "DeleteVault"}', b'{"name": "DeleteVault", "severity": "CRITICAL"}')
-    assert [match.severity for match in matches] == ["LOW", "CRITICAL"]
+    assert [match.severity for match in matches] == ["LOW", "LOW"]
 
 
 def test_the_version_tells_of_what_changes_a_judgement_and_of_nothing_else(pack: RulePack, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_version_tells_of_what_changes_a_judgement_and_of_nothing_else(pack:
         )
     }
     assert len(changed | {plain}) == 7
-    assert version("{Comment: We know it.}") == version("{Enabled: false}") == version("{Severity: HIGH}") == plain
+    assert version("{Comment: We know it.}") == version("{Enabled: false}") == plain
     assert version("{Threshold: 2, Severity: Low, Comment: x}") == version("{Severity: LOW, Threshold: 2}")
 
 

@@ -11,7 +11,7 @@ from iota_dagster.core.backtest.candidates import ENVELOPE, Candidates
 from iota_dagster.core.backtest.report import Sample
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 from iota_dagster.core.errors import RuleError
-from iota_dagster.core.judge import _as_match
+from iota_dagster.core.judge import as_match
 from iota_dagster.core.model import Match
 
 MOST_MATCHES = 1_000_000
@@ -84,7 +84,7 @@ class Tallies:
 
 def _match(hit: RuleMatch, candidates: Candidates) -> Match:
     row = {name: candidates.rows.column(name)[hit.index].as_py() for name in ENVELOPE if name != "p_raw"}
-    return _as_match(hit, candidates.log_type, row | {"_hour": candidates.hour})
+    return as_match(hit, candidates.log_type, row | {"_hour": candidates.hour})
 
 
 def _summed(failures: Iterable[RuleFailure]) -> tuple[RuleFailure, ...]:

@@ -78,7 +78,7 @@ class RuleFunctions:
             index=index,
             rule_id=meta.id,
             rule_version=meta.version,
-            severity=meta.severity if severity == "DEFAULT" else severity,
+            severity=meta.severity if meta.fixed_severity or severity == "DEFAULT" else severity,
             title=title or _text(meta.title or meta.id),
             dedup=dedup or title or _text(f"rule:{meta.id}"),
             description=_text(description),

@@ -7,9 +7,9 @@
       Comment: The robot's password is rotated hourly.
     AWS.EC2.RegionEnabled: {Enabled: false}
 
-`Severity`, `Threshold` and `DedupPeriodMinutes` take the place of what the rule's YAML file says; a `severity` function
-of the rule still decides, and gives the overlay's severity where it answers DEFAULT. `Destinations` go before all that
-the rule says. An event for which one of the `Exclude` expressions holds is no match (see `conditions`).
+`Severity`, `Threshold` and `DedupPeriodMinutes` take the place of what the rule says, be it in its YAML file or by a
+function of its own; `Destinations` go before all that the rule says. An event for which one of the `Exclude`
+expressions holds is no match (see `conditions`).
 
 An entry with a mistake in it changes nothing, and is an error of the pack: rather one alert too many than one too few.
 """
@@ -53,6 +53,7 @@ class Overlay(BaseModel):
         given = {
             "enabled": self.enabled,
             "severity": self.severity,
+            "fixed_severity": True if self.severity and isinstance(rule, Rule) else None,
             "threshold": self.threshold,
             "period_minutes": self.period_minutes,
             "destinations": None if self.destinations is None else tuple(self.destinations),
@@ -190,7 +191,11 @@ def shown_changes(rule: Rule, overlays: Overlays) -> Sequence[str]:
     overlay = overlays.entries.get(rule.id)
     if overlay is None:
         return ()
-    lines = [_shown(name, getattr(rule, name), value) for name, value in overlay.changes(rule).items()]
+    lines = [
+        _shown(name, getattr(rule, name), value)
+        for name, value in overlay.changes(rule).items()
+        if name != "fixed_severity"
+    ]
     return [*lines, f"comment: {overlay.comment}"] if overlay.comment else lines
 
 

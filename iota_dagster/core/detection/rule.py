@@ -47,7 +47,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     `code` is its Python file and `helpers` the folders of shared modules it sees; a rule of YAML only has `simple`
     instead, the keys of its document that stand for functions (see `yaml_rules`). `remembers` says that it may use
     `key_values`. `need` is what an event must have for the rule to match it (see `routing`). `filters` must all hold
-    too, and `exclusions` must not (both are conditions, see `conditions`).
+    too, and `exclusions` must not (both are conditions, see `conditions`). With `fixed_severity`, its `severity`
+    function is not asked.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     remembers: bool = False
     filters: list[Any] = []
     exclusions: list[Any] = []
+    fixed_severity: bool = False
     destinations: tuple[str, ...] | None = None
     need: Need = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -134,6 +136,9 @@ class RulePack:
         """A hash of the content of all enabled rules and their helpers; where they lie does not matter."""
         versions = [(rule.id, rule.version) for rule in self.rules if rule.enabled]
         versions += [(rule.id, rule.version) for rule in self.correlations if rule.enabled]
+        versions += [
+            (model.id, content_hash([msgspec.json.encode(model.mappings)])) for model in self.surroundings.models
+        ]
         return content_hash(f"{name}\0{version}".encode() for name, version in versions)
 
     @property
