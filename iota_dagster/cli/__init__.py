@@ -21,7 +21,7 @@ COMMANDS = {
     "objects": "Show the log objects of the ledger.",
     "quarantine": "Show and replay what could not be processed.",
     "query": "Run SQL over the lake.",
-    "rules": "Test detection rules.",
+    "rules": "Test, check and write detection rules.",
     "scan": "Find log objects that no message told of.",
 }
 

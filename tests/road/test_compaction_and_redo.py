@@ -114,5 +114,6 @@ def test_nothing_of_a_rewrite_is_left_in_the_scratch_folder(done: Platform) -> N
     compact_all(done.road)
     with parser(2):
         drive(done, "again", again=True, hours=[TEN])
-    left = [path for path in done.settings.scratch.rglob("*") if path.is_file()]
+    kept = done.settings.scratch / "rules"  # what was read of the rules, for the next run
+    left = [path for path in done.settings.scratch.rglob("*") if path.is_file() and path.parent != kept]
     assert left == []
