@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,7 +38,9 @@ COLUMNS = (
     "_position",
 )
 MOST_RECORDS = 2000
-"""How many candidates are judged together: what a dying worker costs, and what memory holds."""
+"""How many candidates are judged together: what a dying worker costs."""
+MOST_BYTES = 32 * 1024 * 1024
+"""How many bytes of candidates: a worker has several times as much memory for what it makes of them."""
 
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
@@ -112,8 +115,22 @@ class _Selection:
             for rows, keep in self._work.masked_part(index, [*COLUMNS, *sieve.fields, *self._more]):
                 self.events += int(keep.sum())
                 candidates = rows.filter(pa.array(keep & sieve.mask(rows)))
-                for start in range(0, candidates.num_rows, MOST_RECORDS):
-                    yield _Candidates(part.log_type, candidates.slice(start, MOST_RECORDS))
+                for some in portions(candidates):
+                    yield _Candidates(part.log_type, some)
+
+
+def portions(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The rows in portions for a rule worker: at most `MOST_RECORDS`, and at most `MOST_BYTES` unless one is larger."""
+    if not rows.num_rows:
+        return
+    ends = np.cumsum(pc.binary_length(rows.column("p_raw")).to_numpy(zero_copy_only=False).astype(np.int64))
+    start = 0
+    while start < rows.num_rows:
+        before = ends[start - 1] if start else 0
+        fit = int(np.searchsorted(ends, before + MOST_BYTES, "right"))
+        end = min(max(fit, start + 1), start + MOST_RECORDS)
+        yield rows.slice(start, end - start)
+        start = end
 
 
 def spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:

@@ -117,14 +117,14 @@ class _Administrator:
 
     def __init__(self, account: str, stranger: ClientFactory) -> None:
         role = Role(f"arn:aws:iam::{account}:role/{ADMINISTRATOR}", "demo")
-        self._session: Any = session_with(role_credentials(role, stranger))
-        self._options = stranger.options
+        session = session_with(role_credentials(role, stranger))
+        self._clients = ClientFactory(stranger.options, lambda: session)
 
     def s3(self) -> S3Client:
-        return ClientFactory(self._options, lambda: self._session).s3()
+        return self._clients.s3()
 
     def __call__(self, service: str) -> Any:
-        return self._session.client(service, endpoint_url=self._options.endpoint_url, region_name=self._options.region)
+        return self._clients.client(service)
 
 
 def _integration(account: str, name: str) -> dict[str, Any]:

@@ -68,6 +68,12 @@ def test_a_wrong_condition_is_an_error_on_its_line(tmp_path: Path) -> None:
     assert "IsIn" in error.detail
 
 
+def test_a_number_that_cannot_be_sent_to_a_worker_is_an_error(tmp_path: Path) -> None:
+    loaded = pack(tmp_path, simple_yml=SIMPLE.replace("Value: backup", f"Value: {2**70}"))
+    assert [error.file.name for error in loaded.errors] == ["simple.yml"]
+    assert loaded.rules == ()
+
+
 def test_inline_filters_narrow_a_rule(tmp_path: Path) -> None:
     filters = "InlineFilters: [{All: [{KeyPath: env, Condition: Equals, Value: prod}]}]\n"
     loaded = pack(

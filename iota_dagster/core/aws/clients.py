@@ -135,19 +135,19 @@ class ClientFactory:
 
     def s3(self) -> S3Client:
         """The S3 client."""
-        return cast("S3Client", self._client("s3"))
+        return cast("S3Client", self.client("s3"))
 
     def sqs(self) -> SQSClient:
         """The SQS client."""
-        return cast("SQSClient", self._client("sqs"))
+        return cast("SQSClient", self.client("sqs"))
 
     def sts(self) -> STSClient:
         """The STS client."""
-        return cast("STSClient", self._client("sts"))
+        return cast("STSClient", self.client("sts"))
 
     def glue(self) -> GlueClient:
         """The Glue client."""
-        return cast("GlueClient", self._client("glue"))
+        return cast("GlueClient", self.client("glue"))
 
     def arrow_s3(self) -> pyarrow.fs.S3FileSystem:
         """A pyarrow file system with the credentials of this moment: ask again for each longer piece of work.
@@ -175,7 +175,8 @@ class ClientFactory:
         frozen = credentials.get_frozen_credentials()
         return {"access_key": frozen.access_key, "secret_key": frozen.secret_key, "session_token": frozen.token}
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """The client of a service, made once; of those that iota needs all the time there are typed ones above."""
         with self._lock:  # making a client is not thread-safe in boto3; using one is
             if service not in self._clients:
                 self._clients[service] = self._make(service)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.values import is_never
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.judge import COLUMNS, MOST_RECORDS, spliced
+from iota_dagster.core.judge import COLUMNS, portions, spliced
 from iota_dagster.core.lake.history import PastFile, read_columns
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.sieve import Sieve
@@ -56,8 +56,7 @@ class Reading:
         for rows in read_columns(self._lake, file, [*ENVELOPE, *sieves.fields], schema):
             self.events[log_type] += rows.num_rows
             kept = rows.filter(pa.array(sieves.all.mask(rows)))
-            for start in range(0, kept.num_rows, MOST_RECORDS):
-                some = kept.slice(start, MOST_RECORDS)
+            for some in portions(kept):
                 yield Candidates(log_type, file.hour, some, spliced(some, log_type), sieves.places(some))
             self._tell()
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 
 from iota_dagster.core.detection import yaml12
@@ -153,17 +154,19 @@ class _Reader:
         try:
             compile_conditions(_filters(metadata), "InlineFilters")
             if metadata.detection is not None:
-                self.rules[metadata.rule_id] = _simple_rule(file, content, document.value, metadata)
+                rule = _simple_rule(file, content, document.value, metadata)
             else:
-                self.rules[metadata.rule_id] = self._rule(file, code, root, content, metadata)
+                rule = self._rule(file, code, root, content, metadata)
+            msgspec.msgpack.encode(rule)  # it will be sent to workers
+            self.rules[metadata.rule_id] = rule
         except ConditionError as error:
             self._fail(file, document.line(*error.path), str(error))
         except FileNotFoundError as error:
             self._fail(file, document.line("Filename"), f"Filename: there is no {error.filename}")
         except SyntaxError as error:
             self._fail(Path(error.filename or code), error.lineno or 1, f"does not compile: {error.msg}")
-        except (TypeError, ValueError, RecursionError) as error:
-            self._fail(code, 1, f"cannot be loaded: {error}")
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            self._fail(code if code.exists() else file, 1, f"cannot be loaded: {error}")
         else:
             lines = tuple(document.line("Tests", index) for index in range(len(metadata.tests)))
             self.tests[metadata.rule_id] = RuleTests(tuple(metadata.tests), lines)

@@ -28,6 +28,9 @@ _T = TypeVar("_T", bound=BaseModel)
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 _or_empty = BeforeValidator(lambda value: [] if value is None else value)
 Texts = Annotated[list[str], _or_empty]
+Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
+"""A text; what looks like a number without quotes, such as `- 1.12` under `CIS`, is taken as one."""
+Reports = dict[str, Annotated[list[Label], _or_empty]]
 Severity = Annotated[
     Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
@@ -73,7 +76,7 @@ class RuleMetadata(_Model):
     reference: Text = Field(default="", alias="Reference")
     runbook: Text = Field(default="", alias="Runbook")
     tags: Texts = Field(default=[], alias="Tags")
-    reports: dict[str, list[str]] | None = Field(default=None, alias="Reports")
+    reports: Reports | None = Field(default=None, alias="Reports")
     summary_attributes: Texts = Field(default=[], alias="SummaryAttributes")
     suppressions: Texts = Field(default=[], alias="Suppressions")
     output_ids: Texts = Field(default=[], alias="OutputIds")

@@ -80,7 +80,7 @@ class LogTypeMap(_File):
 
 
 class TableFile(_File):
-    """The YAML file of a lookup table. `Schema` and `Refresh` are Panther's own and mean nothing here."""
+    """The YAML file of a lookup table. `Schema`, `Refresh` and the queries are Panther's own and mean nothing here."""
 
     analysis_type: Literal["lookup_table"] = Field(alias="AnalysisType")
     name: str = Field(alias="LookupName", min_length=1)
@@ -88,6 +88,9 @@ class TableFile(_File):
     filename: str | None = Field(default=None, alias="Filename")
     schema_name: _Text = Field(default="", alias="Schema")
     refresh: Any = Field(default=None, alias="Refresh")
+    query: _Text = Field(default="", alias="Query")
+    snowflake_query: _Text = Field(default="", alias="SnowflakeQuery")
+    databricks_query: _Text = Field(default="", alias="DatabricksQuery")
     display_name: _Text = Field(default="", alias="DisplayName")
     description: _Text = Field(default="", alias="Description")
     reference: _Text = Field(default="", alias="Reference")

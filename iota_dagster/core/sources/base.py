@@ -82,7 +82,8 @@ class Source(Protocol):
     """What `accepts` looks for, in words for a person with an unclassified record."""
     texts: Mapping[str, str]
     """Columns that hold a text of the record as it stands, by its place there (`userIdentity.type`), the most telling
-    first: rules are routed by them. Whatever is no such text in the record is null there."""
+    first: rules are routed by them. What is no text in the record is null there, or equals no text that a rule asks
+    for (`5` for the number 5)."""
 
     def __hash__(self) -> int: ...
 

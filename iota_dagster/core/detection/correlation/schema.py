@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from iota_dagster.core.detection.metadata import Severity, Text, Texts
+from iota_dagster.core.detection.metadata import Reports, Severity, Text, Texts
 
 LONGEST_WINDOW = 7 * 24 * 60
 """Minutes: what a rule looks at lies in memory while it is evaluated."""
@@ -120,7 +120,7 @@ class CorrelationMetadata(_Model):
     reference: Text = Field(default="", alias="Reference")
     runbook: Text = Field(default="", alias="Runbook")
     tags: Texts = Field(default=[], alias="Tags")
-    reports: dict[str, list[str]] | None = Field(default=None, alias="Reports")
+    reports: Reports | None = Field(default=None, alias="Reports")
     summary_attributes: Texts = Field(default=[], alias="SummaryAttributes")
     output_ids: Texts = Field(default=[], alias="OutputIds")
     status: Text = Field(default="", alias="Status")
