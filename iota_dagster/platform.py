@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +38,7 @@ from iota_dagster.core.storage import Storage, open_storage
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
-from iota_dagster.core.workers import WorkerPool
+from iota_dagster.core.workers import WorkerPool, usable_cores
 from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, JsonLines, Settings
 
@@ -170,7 +169,7 @@ def default_workers() -> int:
 
     There a second process would cost its start-up and win nothing: an object that kills is found by splitting batches.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return cores if cores > 1 else 0
 
 

@@ -22,9 +22,9 @@ from iota_dagster.cli import (
     rules_stale,
     rules_table,
 )
-from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_tests import run_tests
+from iota_dagster.core.detection.folder_tests import run_folder_tests
 from iota_dagster.core.detection.test_report import TestFailure, TestReport
+from iota_dagster.core.workers import usable_cores
 
 
 @click.group("rules")
@@ -47,8 +47,7 @@ def test(paths: tuple[Path, ...], rule_id: str | None, test_name: str | None, as
     started = time.perf_counter()
     # What a rule writes to standard output must not get into ours.
     with contextlib.redirect_stdout(sys.stderr):
-        pack = load_rules(paths or (Path("rules"),))
-        report = run_tests(pack, rule_id, test_name)
+        report = run_folder_tests(paths or (Path("rules"),), rule_id, test_name, processes=usable_cores())
     report = replace(report, seconds=round(time.perf_counter() - started, 3))
     click.echo(json.dumps(_as_json(report), default=str) if as_json else _as_text(report))
     if report.failed:

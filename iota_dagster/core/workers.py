@@ -100,6 +100,11 @@ def _attempt(function: Callable[[_Task], _Result], task: _Task) -> _Result | Bas
         return error
 
 
+def usable_cores() -> int:
+    """The cores that a container or `taskset` leaves to this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def bare_environment() -> dict[str, str]:
     """The environment of a process that runs rules: no credentials, no home folder to find any in, no cloud's key."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

@@ -234,3 +234,9 @@ def test_the_smallest_network_that_holds_an_address_wins(tmp_path: Path, blocks:
     holding = [item for item in networks if asked.version == item.version and asked in item]
     best = max(holding, key=lambda item: item.prefixlen, default=None)
     assert row == (None if best is None else {"ip": str(best)})
+
+
+@pytest.mark.parametrize("query", ["Query", "SnowflakeQuery", "DatabricksQuery"])
+def test_a_table_that_panther_fills_by_a_query_is_read_and_has_no_rows_here(query: str) -> None:
+    file = spec(None).model_dump(by_alias=True) | {query: "SELECT host FROM hosts"}
+    assert TableFile.model_validate(file).filename is None

@@ -71,7 +71,7 @@ def test_the_yaml_file_alone_may_be_named(tmp_path: Path) -> None:
             "Custom.Billing",
             "a.yml:6 warning unknown log type Custom.Billing: iota has no such events",
         ),
-        ("TA0040:T1485", "T1485", "a.yml:12 error MITRE ATT&CK 'T1485': there is no tactic T1485"),
+        ("TA0040:T1485", "T1485", "a.yml:12 error MITRE ATT&CK 'T1485': write TAxxxx:Txxxx or TAxxxx:Txxxx.xxx"),
         ("TA0040:T1485", "TA0040:1485", "a.yml:12 error MITRE ATT&CK 'TA0040:1485': write TAxxxx:Txxxx or"),
         ("TA0040:T1485", "TA9999:T1485", "a.yml:12 error MITRE ATT&CK 'TA9999:T1485': there is no tactic TA9999"),
         ("Name: another call", "Name: finds it", "a.yml:14 warning the test name 'finds it' stands more than once"),

@@ -201,3 +201,14 @@ def test_a_file_given_twice_is_loaded_once(tmp_path: Path) -> None:
     file = write(tmp_path, "a")
     pack = load_rules([tmp_path, file])
     assert (len(pack.rules), pack.errors) == (1, ())
+
+
+def test_numbers_in_reports_are_taken_as_texts_and_an_empty_list_as_none(tmp_path: Path) -> None:
+    write(tmp_path, "a", Reports="{CIS: [1.1, 2, 7.1.2], PCI: }")
+    pack = load_rules([tmp_path])
+    assert (pack.errors, pack.rules[0].reports) == ((), {"CIS": ["1.1", "2", "7.1.2"], "PCI": []})
+
+
+def test_a_boolean_in_reports_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, "a", Reports="{CIS: [true]}")
+    assert messages(load_rules([tmp_path]), tmp_path) == ["a.yml:7: Reports.CIS.0: input should be a valid string"]

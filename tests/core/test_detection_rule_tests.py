@@ -123,3 +123,32 @@ def test_a_file_that_cannot_be_loaded_is_a_failure(tmp_path: Path) -> None:
     assert (report.tests, report.passed, report.failed) == (1, 1, 1)
     assert report.failures[0].rule is None
     assert report.failures[0].file == tmp_path / "broken.py"
+
+
+def test_a_broken_data_model_is_a_failure_and_the_others_work(tmp_path: Path) -> None:
+    model = "AnalysisType: datamodel\nDataModelID: {0}\nEnabled: true\nLogTypes: [{1}]\nMappings: [{{Name: n, {2}}}]\n"
+    (tmp_path / "m1.yml").write_text(model.format("First", "T", "Path: count"))
+    (tmp_path / "m2.yml").write_text(model.format("Second", "T", "Path: other"))
+    (tmp_path / "m3.yml").write_text(model.format("Third", "U", "Method: find_it"))
+    code = "def rule(event):\n    return event.udm('n') == 3\n"
+    report = run(tmp_path, "  - {Name: t, ExpectedResult: true, Log: {count: 3, p_log_type: T}}\n", code)
+    assert [failure.rule for failure in report.failures] == [None, None]
+    assert "T has two data models, First and Second: disable one" in str(report.failures[0].error)
+    assert "there is no function find_it" in str(report.failures[1].error)
+
+
+def test_of_two_tables_of_one_name_the_first_is_used_and_the_other_is_a_failure(tmp_path: Path) -> None:
+    table = "AnalysisType: lookup_table\nLookupName: hosts\nEnabled: true\nFilename: {0}.csv\n"
+    for name in ("t1", "t2"):
+        (tmp_path / f"{name}.yml").write_text(table.format(name) + "LogTypeMap: {PrimaryKey: ip}\n")
+        (tmp_path / f"{name}.csv").write_text(f"ip,owner\n203.0.113.7,{name}\n")
+    code = "def rule(event):\n    return event.lookup('hosts', '203.0.113.7')['owner'] == 't1'\n"
+    report = run(tmp_path, "  - {Name: t, ExpectedResult: true, Log: {n: 1}}\n", code)
+    assert [failure.rule for failure in report.failures] == [None]
+    assert "two lookup tables have this name" in str(report.failures[0].error)
+
+
+def test_an_event_may_be_written_as_a_text_of_json(tmp_path: Path) -> None:
+    assert run(tmp_path, "  - {Name: t, ExpectedResult: true, Log: '{\"n\": 1}'}\n").failed == 0
+    report = run(tmp_path, "  - {Name: t, ExpectedResult: true, Log: 'n = 1'}\n")
+    assert "Tests.0.Log" in str(report.failures[0].error)

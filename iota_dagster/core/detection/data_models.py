@@ -62,7 +62,11 @@ class DataModels:
     def __init__(self, models: Iterable[DataModel] = ()) -> None:
         self.by_log_type: dict[str, DataModel] = {}
         for model in models:
-            for log_type in model.log_types:
-                other = self.by_log_type.setdefault(log_type, model)
-                if other is not model:
-                    raise DataModelError(f"{log_type} has two data models, {other.id} and {model.id}: disable one")
+            self.add(model)
+
+    def add(self, model: DataModel) -> None:
+        """Take one more model; `DataModelError`, and nothing of it is taken, when another has one of its log types."""
+        for log_type in model.log_types:
+            if other := self.by_log_type.get(log_type):
+                raise DataModelError(f"{log_type} has two data models, {other.id} and {model.id}: disable one")
+        self.by_log_type |= dict.fromkeys(model.log_types, model)

@@ -191,7 +191,8 @@ def _check_reports(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> I
     for index, text in enumerate(listed):
         if tactic_and_technique(str(text)) is None:
             tactic = str(text).partition(":")[0]
-            reason = "write TAxxxx:Txxxx or TAxxxx:Txxxx.xxx" if tactic in TACTICS else f"there is no tactic {tactic}"
+            known = tactic in TACTICS or not tactic.startswith("TA")
+            reason = "write TAxxxx:Txxxx or TAxxxx:Txxxx.xxx" if known else f"there is no tactic {tactic}"
             yield _Part("error", ("Reports", REPORT, index), f"{REPORT} {text!r}: {reason}")
 
 

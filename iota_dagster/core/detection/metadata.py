@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -41,6 +42,11 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _from_json(value: object) -> object:
+    """A test's event may be written as a text of JSON."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 class Mock(_Model):
     """One attribute of the rule's module that a test replaces."""
 
@@ -53,7 +59,9 @@ class RuleTest(_Model):
 
     name: str = Field(alias="Name")
     result: bool | None = Field(default=None, alias="ExpectedResult")
-    log: dict[Any, Any] = Field(validation_alias=AliasChoices("Log", "Resource"))
+    log: Annotated[dict[Any, Any], BeforeValidator(_from_json)] = Field(
+        validation_alias=AliasChoices("Log", "Resource")
+    )
     mocks: Annotated[list[Mock], _or_empty] = Field(default=[], alias="Mocks")
     title: str | None = Field(default=None, alias="ExpectedTitle")
     severity: Severity | None = Field(default=None, alias="ExpectedSeverity")

@@ -25,6 +25,7 @@ from iota_dagster.core.detection.key_values import MemoryValues, use
 from iota_dagster.core.detection.metadata import RuleTest
 from iota_dagster.core.detection.modules import Importer, PackageMissing, where
 from iota_dagster.core.detection.rule import Rule, RulePack, RuleTests, Skipped, Surroundings
+from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.test_report import TestFailure, TestReport
 from iota_dagster.core.detection.verdict import RuleMatch, Verdict
 from iota_dagster.core.errors import RuleError
@@ -46,6 +47,7 @@ def run_tests(pack: RulePack, rule_id: str | None = None, test_name: str | None 
         raise RuleError(f"there is no test named {test_name!r}" + (f" in rule {rule_id}" if rule_id else ""))
     failures = [_load_failure(error.file, error.line, error.detail) for error in pack.errors]
     failures += [item for item in broken.values() if isinstance(item, TestFailure)]
+    failures += _broken_surroundings(pack.surroundings, importer)
     failures += [
         failure
         for rule, test, line in chosen
@@ -93,6 +95,14 @@ def _broken(rules: Iterable[Rule], importer: Importer) -> Iterator[tuple[str, Te
         except RULE_ERRORS as error:
             file, line = where(error) or (Path(rule.code), 1)
             yield rule.id, _load_failure(file, line, f"cannot be loaded: {describe(error)}")
+
+
+def _broken_surroundings(specs: Surroundings, importer: Importer) -> Iterator[TestFailure]:
+    """The data models and lookup tables that cannot be used: the rules that ask them would just not match."""
+    files = {model.id: model.code for model in specs.models} | {table.name: table.file for table in specs.tables}
+    for failed in load_surroundings(specs, importer)[1]:
+        file = Path(files[failed.rule_id] or failed.rule_id)
+        yield _load_failure(file, 1, f"{failed.function} {failed.rule_id}: {failed.error}")
 
 
 def _load_failure(file: Path, line: int, detail: str) -> TestFailure:

@@ -19,19 +19,21 @@ def load_surroundings(specs: Surroundings, importer: Importer) -> tuple[EventCon
     from iota_dagster.core.detection.enrichment import Table, Tables, load_table
 
     failures: list[RuleFailure] = []
-    models: list[DataModel] = []
+    models = DataModels()
     tables: list[Table] = []
+    shelf: Tables | None = None
     for model in specs.models:
         try:
-            models.append(DataModel.of(model, _module(model, importer)))
+            models.add(DataModel.of(model, _module(model, importer)))
         except RULE_ERRORS as error:
             failures.append(RuleFailure(model.id, "data model", describe(error), 0, 1))
     for table in specs.tables:
         try:
-            tables.append(load_table(table))
+            more = [*tables, load_table(table)]
+            shelf, tables = Tables(more), more
         except RULE_ERRORS as error:
             failures.append(RuleFailure(table.name, "lookup table", describe(error), 0, 1))
-    return EventContext(models=DataModels(models), tables=Tables(tables) if tables else None), failures
+    return EventContext(models=models, tables=shelf), failures
 
 
 def _module(model: DataModelSpec, importer: Importer) -> object:
