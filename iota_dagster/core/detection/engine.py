@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from iota_dagster.core.detection.event import Event
+from iota_dagster.core.detection.event import Event, EventContext
 from iota_dagster.core.detection.functions import RULE_ERRORS, Progress, RuleFunctions, RuleTimeout, describe
 from iota_dagster.core.detection.key_values import Session
 from iota_dagster.core.detection.modules import Importer
@@ -48,13 +48,16 @@ class Engine:
         progress: Progress | None = None,
         skip: Collection[str] = (),
         surroundings: Surroundings | None = None,
+        context: EventContext | None = None,
     ) -> None:
+        """`surroundings` are loaded here, a `context` has been loaded from them before."""
         self._routed = routed
         self._progress: Progress = [0, 0, 0] if progress is None else progress
         self._by_log_type: dict[str, list[RuleFunctions]] = {}
         self._routes: dict[str, Routes[RuleFunctions]] = {}
         importer = importer or Importer()
-        self._context, self.broken = load_surroundings(surroundings or Surroundings(), importer)
+        loaded, self.broken = load_surroundings(surroundings or Surroundings(), importer)
+        self._context = context or loaded
         for number, rule in enumerate(rules, start=1):
             if rule.enabled and rule.id not in skip:
                 self._load(rule, importer, number)

@@ -20,6 +20,7 @@ import msgspec
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, CorrelationTest
 from iota_dagster.core.detection.correlation.rule_tests import run_correlation_test
 from iota_dagster.core.detection.engine import Engine, load, load_module
+from iota_dagster.core.detection.event import EventContext
 from iota_dagster.core.detection.functions import RULE_ERRORS, RuleFunctions, describe
 from iota_dagster.core.detection.key_values import MemoryValues, use
 from iota_dagster.core.detection.metadata import RuleTest
@@ -27,10 +28,8 @@ from iota_dagster.core.detection.modules import Importer, PackageMissing, where
 from iota_dagster.core.detection.rule import Rule, RulePack, RuleTests, Skipped, Surroundings
 from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.test_report import TestFailure, TestReport
-from iota_dagster.core.detection.verdict import RuleMatch, Verdict
+from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 from iota_dagster.core.errors import RuleError
-
-NOTHING = Surroundings()
 
 
 def run_tests(pack: RulePack, rule_id: str | None = None, test_name: str | None = None) -> TestReport:
@@ -47,12 +46,10 @@ def run_tests(pack: RulePack, rule_id: str | None = None, test_name: str | None 
         raise RuleError(f"there is no test named {test_name!r}" + (f" in rule {rule_id}" if rule_id else ""))
     failures = [_load_failure(error.file, error.line, error.detail) for error in pack.errors]
     failures += [item for item in broken.values() if isinstance(item, TestFailure)]
-    failures += _broken_surroundings(pack.surroundings, importer)
-    failures += [
-        failure
-        for rule, test, line in chosen
-        if (failure := run_test(rule, test, line, importer, None, pack.surroundings))
-    ]
+    context, failed = load_surroundings(pack.surroundings, importer)
+    failures += _broken_surroundings(pack.surroundings, failed)
+    results = (run_test(rule, test, line, importer, context=context) for rule, test, line in chosen)
+    failures += [failure for failure in results if failure]
     failures += [failure for rule, test in correlated if (failure := run_correlation_test(rule, test))]
     named = {rule.id for rule, _, _ in chosen} | {rule.id for rule, _ in correlated}
     return TestReport(
@@ -97,10 +94,10 @@ def _broken(rules: Iterable[Rule], importer: Importer) -> Iterator[tuple[str, Te
             yield rule.id, _load_failure(file, line, f"cannot be loaded: {describe(error)}")
 
 
-def _broken_surroundings(specs: Surroundings, importer: Importer) -> Iterator[TestFailure]:
+def _broken_surroundings(specs: Surroundings, failures: Iterable[RuleFailure]) -> Iterator[TestFailure]:
     """The data models and lookup tables that cannot be used: the rules that ask them would just not match."""
     files = {model.id: model.code for model in specs.models} | {table.name: table.file for table in specs.tables}
-    for failed in load_surroundings(specs, importer)[1]:
+    for failed in failures:
         file = Path(files[failed.rule_id] or failed.rule_id)
         yield _load_failure(file, 1, f"{failed.function} {failed.rule_id}: {failed.error}")
 
@@ -115,7 +112,7 @@ def run_test(
     line: int,
     importer: Importer,
     code: CodeType | None = None,
-    surroundings: Surroundings = NOTHING,
+    context: EventContext | None = None,
 ) -> TestFailure | None:
     """Run one test; `None` when it passed. `code` takes the place of the rule's own."""
 
@@ -123,7 +120,7 @@ def run_test(
         return TestFailure(rule.id, test.name, expected, got, error, Path(rule.file), line, test.log)
 
     try:
-        verdict = _evaluate(rule, test, importer, code, surroundings)
+        verdict = _evaluate(rule, test, importer, code, context)
     except Exception as error:
         return failure(test.result, None, f"the test cannot be run: {error}")
     got = _result(rule, verdict)
@@ -142,7 +139,7 @@ def _result(rule: Rule, verdict: Verdict) -> bool | None:
 
 
 def _evaluate(
-    rule: Rule, test: RuleTest, importer: Importer, code: CodeType | None, surroundings: Surroundings
+    rule: Rule, test: RuleTest, importer: Importer, code: CodeType | None, context: EventContext | None
 ) -> Verdict:
     """The verdict of the production engine on the test's event, with the test's mocks in the rule's module."""
     module = load_module(rule, importer, code)
@@ -151,7 +148,7 @@ def _evaluate(
             double = mock.MagicMock(return_value=copy.deepcopy(item.value))
             mocks.enter_context(mock.patch.object(module, item.name, double))
         # Routing was read off the code as it stands: neither mocks nor other code are in it.
-        engine = Engine([], routed=not test.mocks and code is None, importer=importer, surroundings=surroundings)
+        engine = Engine([], routed=not test.mocks and code is None, importer=importer, context=context)
         engine.add(RuleFunctions(rule, module, 1), rule.log_types or ("",))
         return engine.evaluate((rule.log_types or ("",))[0], [msgspec.json.encode(test.log)], session=session)
 
