@@ -190,7 +190,7 @@ def test_wrong_settings_are_the_only_finding() -> None:
     assert "iota.yaml:1:" in found["found"]
 
 
-def test_what_a_rule_prints_does_not_get_into_the_answer() -> None:
+def test_looking_at_rules_runs_none() -> None:
     Path("mine").mkdir()
     Path("mine/noisy.yml").write_text(
         "AnalysisType: rule\nRuleID: Noisy\nFilename: noisy.py\nLogTypes: [AWS.CloudTrail]\nSeverity: Low\n"
@@ -198,8 +198,7 @@ def test_what_a_rule_prints_does_not_get_into_the_answer() -> None:
     )
     Path("mine/noisy.py").write_text("import sys\nsys.stdout.write('noise')\n\ndef rule(event):\n    return False\n")
     result = doctor(rules=["mine"])
-    assert "noise" in result.stderr
-    assert "noise" not in result.stdout
+    assert "noise" not in result.output
     assert "1 rules, 1 of them enabled, with 0 tests" in result.stdout
 
 
