@@ -7,7 +7,7 @@ key in another spelling), so such a row is kept unless no spelling of the key is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -15,56 +15,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from iota_dagster.core.detection.values import Need, Values
+from iota_dagster.core.detection.values import Need
 
 Mask = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+_MOST_REMEMBERED = 10_000
 
 
 class Sieve:
     """What some rules of one log type need, over the columns that can tell; `fields` are the columns it looks at.
 
-    `texts` are the columns by field, the most telling first: see `Source.texts`.
+    `texts` are the columns by field: see `Source.texts`. Each need is a bit of a few 64-bit words, each row of a record
+    batch has such words, and each text of a column leaves some of the bits.
     """
 
     def __init__(self, needs: Sequence[Need], texts: Mapping[str, str]) -> None:
-        self._wanted: dict[str, Values] = {}
-        self._columns = texts
-        self._all, self._none = False, not needs
-        for need in needs:
-            field = next((name for name in texts if name in need), None)
-            if field is None:
-                self._all = True
-            else:
-                self._wanted[field] = self._wanted.get(field, Values()) | need[field]
-        self.fields = () if self._all else tuple(texts[field] for field in self._wanted)
+        self._none = not needs
+        self._all = any(texts.keys().isdisjoint(need) for need in needs)
+        wanted = [] if self._all else [field for field in texts if any(field in need for need in needs)]
+        self._columns = {field: texts[field] for field in wanted}
+        self._asked = {
+            field: [(1 << bit, need[field]) for bit, need in enumerate(needs) if field in need] for field in wanted
+        }
+        self._size = -(-len(needs) // 64)
+        self._full = (1 << len(needs)) - 1
+        self._known: dict[str, dict[str, Words]] = {field: {} for field in wanted}
+        self.fields = tuple(self._columns.values())
 
     def mask(self, rows: pa.RecordBatch) -> Mask:
         """The rows that some rule may match."""
         if self._all or self._none:
             return np.full(rows.num_rows, self._all)
-        passed = np.zeros(rows.num_rows, np.bool_)
-        for field, values in self._wanted.items():
-            passed |= _among(rows.column(self._columns[field]), values)
-        for field, values in self._wanted.items():
-            passed |= self._perhaps(rows, field, values.absent, passed)
-        return passed
+        left = np.tile(self._without(()), (rows.num_rows, 1))
+        for field, column in self._columns.items():
+            left &= self._leaving(field, rows.column(column).dictionary_encode())
+        for field, column in self._columns.items():
+            self._take_absent(left, rows, field, column)
+        return cast("Mask", left.any(axis=1))
 
-    def _perhaps(self, rows: pa.RecordBatch, field: str, absent: bool, passed: Mask) -> Mask:
-        """Of the rows not passed yet, those whose column is null and that may have the field all the same."""
-        open_rows = _as_mask(rows.column(self._columns[field]).is_null()) & ~passed
-        if absent or not open_rows.any():
-            return open_rows
-        indices = np.flatnonzero(open_rows)
+    def _leaving(self, field: str, encoded: pa.DictionaryArray) -> Words:
+        """The words of each row by a column's texts; each different text is looked at once, and null leaves all."""
+        words = [self._words_of(field, text) for text in encoded.dictionary.to_pylist()]
+        indices = encoded.indices.fill_null(len(words)).to_numpy()
+        return cast("Words", np.stack([*words, self._without(())])[indices])
+
+    def _words_of(self, field: str, text: str) -> Words:
+        known = self._known[field]
+        if text not in known:
+            if len(known) >= _MOST_REMEMBERED:
+                known.clear()
+            known[text] = self._without(bit for bit, values in self._asked[field] if not values.admits(text))
+        return known[text]
+
+    def _without(self, bits: Iterable[int]) -> Words:
+        """All bits but some, as words."""
+        left = self._full - sum(bits)
+        return np.frombuffer(left.to_bytes(8 * self._size, "little"), np.uint64)
+
+    def _take_absent(self, left: Words, rows: pa.RecordBatch, field: str, column: str) -> None:
+        """Take away what cannot do without a field where no spelling of its key is in the record."""
+        nulls = _as_mask(rows.column(column).is_null())
+        indices = np.flatnonzero(nulls & left.any(axis=1)) if nulls.any() else np.array([], np.int64)
+        if not len(indices):
+            return
         raw = rows.column("p_raw").take(pa.array(indices))
-        open_rows[indices] = _as_mask(mentions(raw, field.rpartition(".")[2]))
-        return open_rows
-
-
-def _among(column: pa.Array, values: Values) -> Mask:
-    """Each different text is looked at once."""
-    encoded = column.dictionary_encode()
-    admitted = np.array([*map(values.admits, encoded.dictionary.to_pylist()), False], np.bool_)
-    return cast("Mask", admitted[encoded.indices.fill_null(len(admitted) - 1).to_numpy()])
+        absent = indices[~_as_mask(mentions(raw, field.rpartition(".")[2]))]
+        left[absent] &= self._without(bit for bit, values in self._asked[field] if not values.absent)
 
 
 def mentions(raw: pa.Array, field: str) -> pa.Array:

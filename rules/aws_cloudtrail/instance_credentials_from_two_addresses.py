@@ -3,10 +3,12 @@ from ipaddress import ip_address
 from cloudtrail_helpers import account, by_service, call_context
 from cloudtrail_reading import SURVEY_CALLS
 
+CALLS = (*SURVEY_CALLS, "GetCallerIdentity")
+
 
 def rule(event):
     # Only what a thief asks first: all calls of all instances would be a third of many accounts' events.
-    if event.get("eventName") not in SURVEY_CALLS:
+    if event.get("eventName") not in CALLS:
         return False
     if event.deep_get("userIdentity", "type") != "AssumedRole" or not instance(event):
         return False

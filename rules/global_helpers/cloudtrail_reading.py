@@ -34,7 +34,6 @@ SURVEY_CALLS = (
     "GetAccountSummary",
     "GetBucketAcl",
     "GetBucketPolicy",
-    "GetCallerIdentity",
     "GetSendQuota",
     "GetTrailStatus",
     "ListAccessKeys",

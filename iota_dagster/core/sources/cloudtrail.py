@@ -60,7 +60,8 @@ _JSON = {
     "eventContext": "Tags and conditions of an enriched event (JSON)",
 }
 _ROUTED = {name: name for name in ("eventName", "eventSource", "eventType", "errorCode", "userAgent")} | {
-    "userIdentity.type": "userIdentity_type"
+    "userIdentity.type": "userIdentity_type",
+    "userIdentity.accessKeyId": "userIdentity_accessKeyId",
 }
 _NAMES = (*_TEXTS, *_FLAGS, *_JSON)
 _ABSENT = msgspec.Raw()
