@@ -12,7 +12,6 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iota_dagster.core.detection.values import Need
@@ -79,15 +78,18 @@ class Sieve:
         if not len(indices):
             return
         raw = rows.column("p_raw").take(pa.array(indices))
-        absent = indices[~_as_mask(mentions(raw, field.rpartition(".")[2]))]
+        absent = indices[~mentions(raw, field.rpartition(".")[2])]
         left[absent] &= self._without(bit for bit, values in self._asked[field] if not values.absent)
 
 
-def mentions(raw: pa.Array, field: str) -> pa.Array:
-    """Which records may have a key in some spelling; escapes and letters beyond ASCII leave it open."""
-    spelled = pc.match_substring(raw, f'"{field}"', ignore_case=True)
-    escaped = pc.match_substring(raw, "\\u")
-    return pc.or_(pc.or_(spelled, escaped), pc.invert(pc.string_is_ascii(raw)))
+def mentions(raw: pa.Array, field: str) -> Mask:
+    """Which records may have a key in some spelling; escapes and letters beyond ASCII leave it open.
+
+    By Python's own search: Arrow's, without regard to case, takes three times as long.
+    """
+    spelled = f'"{field.lower()}"'
+    found = (spelled in text.lower() or "\\u" in text or not text.isascii() for text in raw.to_pylist())
+    return np.fromiter(found, np.bool_, len(raw))
 
 
 def _as_mask(values: pa.Array) -> Mask:
