@@ -1,11 +1,14 @@
 """The road's speed and memory: `iota ingest` over generated CloudTrail, as a user would run it, start-up included.
 
+With all rules of the project, and once with five of them.
+
 python -m benchmarks.road [--events N] [--big-object] [--quick]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +22,13 @@ from iota_dagster.demo.benchmark import benchmark_objects
 
 IOTA = os.environ.get("IOTA_BENCH") or str(Path(sys.executable).with_name("iota"))
 
+FIVE_RULES = (
+    "administrator_rights_granted",
+    "console_sign_in_without_mfa",
+    "credentials_for_another_user",
+    "logging_impaired",
+    "secrets_read_in_bulk",
+)
 BIG_RECORDS = 830_000
 """About 1 GB of records in one object."""
 
@@ -31,6 +41,8 @@ def main() -> None:
         if not arguments.big_object:
             logs = root / "logs"
             benchmark_objects(logs, arguments.events, per_object=8000, duplicates=0.05, seed=1)
+            five = [f"rules/aws_cloudtrail/{name}.yml" for name in FIVE_RULES]
+            _report("one core, five rules", _ingest(root / "five", logs, ["taskset", "-c", "0"], five), root / "five")
             _report("one core", _ingest(root / "one", logs, ["taskset", "-c", "0"]), root / "one")
             _report(f"all cores ({os.cpu_count()})", _ingest(root / "all", logs, []), root / "all")
         if arguments.big_object or not arguments.quick:
@@ -47,8 +59,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _ingest(home: Path, logs: Path, pinned: Sequence[str]) -> Measured:
-    environment = {**os.environ, "IOTA_HOME": str(home), "IOTA_RULES": '["rules"]'}
+def _ingest(home: Path, logs: Path, pinned: Sequence[str], rules: Sequence[str] = ("rules",)) -> Measured:
+    environment = {**os.environ, "IOTA_HOME": str(home), "IOTA_RULES": json.dumps(list(rules))}
     return measure([*pinned, IOTA, "ingest", str(logs), "--json"], environment)
 
 

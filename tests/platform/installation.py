@@ -72,7 +72,7 @@ class Installation:
     def at(cls, folder: Path, aws: Aws, **settings: Any) -> Installation:
         """A new one below a folder; `settings` are added to its own."""
         name, lake = aws.name("platform"), aws.bucket("lake")
-        sqs, sns = aws.clients.sqs(), aws.clients._client("sns")
+        sqs, sns = aws.clients.sqs(), aws.clients.client("sns")
         queue_url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": HIDDEN})["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic = sns.create_topic(Name=name)["TopicArn"]
