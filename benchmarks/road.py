@@ -37,18 +37,18 @@ def main() -> None:
     """Run the benchmarks that were asked for and print their figures."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="iota-bench-") as folder:
-        root = Path(folder)
+        root, five = Path(folder), [f"rules/aws_cloudtrail/{name}.yml" for name in FIVE_RULES]
         if not arguments.big_object:
             logs = root / "logs"
             benchmark_objects(logs, arguments.events, per_object=8000, duplicates=0.05, seed=1)
-            five = [f"rules/aws_cloudtrail/{name}.yml" for name in FIVE_RULES]
             _report("one core, five rules", _ingest(root / "five", logs, ["taskset", "-c", "0"], five), root / "five")
             _report("one core", _ingest(root / "one", logs, ["taskset", "-c", "0"]), root / "one")
             _report(f"all cores ({os.cpu_count()})", _ingest(root / "all", logs, []), root / "all")
         if arguments.big_object or not arguments.quick:
             big = root / "big"
             benchmark_objects(big, BIG_RECORDS, per_object=BIG_RECORDS, duplicates=0, seed=2)
-            _report("one object of 1 GB", _ingest(root / "big-home", big, []), root / "big-home")
+            _report("one object of 1 GB, five rules", _ingest(root / "big-five", big, [], five), root / "big-five")
+            _report("one object of 1 GB", _ingest(root / "big-all", big, []), root / "big-all")
 
 
 def _arguments() -> argparse.Namespace:
