@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 ARGS ?=
 
 .PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
-	bench-backfill bench-rules pictures clean
+	bench-backfill bench-queue bench-rules pictures clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,7 @@ lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 docs: $(STAMP) ## Write the generated pages of docs/ again
 	$(BIN)/python -m iota_dagster.settings > docs/settings.md
 	$(BIN)/python scripts/rules_readme.py
+	$(BIN)/python scripts/log_sources_page.py
 
 demo: $(STAMP) ## Try everything on an AWS of its own, until Ctrl-C
 	$(BIN)/iota demo $(ARGS)
@@ -69,6 +70,9 @@ bench-objects: $(STAMP) ## Measure the reading of thousands of tiny objects
 
 bench-backfill: $(STAMP) ## Measure a backfill of a week
 	$(BIN)/python -m benchmarks.backfill $(ARGS)
+
+bench-queue: $(STAMP) ## Measure the spooling of events that come in the queue itself
+	$(BIN)/python -m benchmarks.queue_events $(ARGS)
 
 bench-rules: $(STAMP) ## Measure rules: judging events, getting ready, their tests
 	$(BIN)/python -m benchmarks.rules $(ARGS)

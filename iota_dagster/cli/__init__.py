@@ -14,6 +14,7 @@ from iota_dagster.core.errors import IotaError
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
     "backfill": "Process the log objects of some hours, the done ones again.",
+    "classify": "Say which log type the records of some files are.",
     "demo": "Try everything on generated logs, without AWS.",
     "doctor": "Look at everything that iota needs, and say what to do.",
     "ingest": "Read log files and folders into the lake and judge them.",
@@ -23,6 +24,7 @@ COMMANDS = {
     "query": "Run SQL over the lake.",
     "rules": "Test, check and write detection rules.",
     "scan": "Find log objects that no message told of.",
+    "serve": "Serve metrics and probes for Prometheus and Kubernetes.",
 }
 
 

@@ -1,9 +1,12 @@
-"""`iota quarantine`: look at what could not be processed, and process it again."""
+"""`iota quarantine`: look at what could not be processed, take it away, and process it again."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -89,6 +92,49 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     tell_problems([*summary.problems, *(f"left as it is, {why}" for why in blocked)])
 
 
+@command.command("export")
+@click.argument("items", nargs=-1, type=int)
+@click.option("--reason", help="All items with this reason.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file. [default: standard output]")
+def export_items(items: tuple[int, ...], reason: str | None, output: Path | None) -> None:
+    """Write items with what they say, whole, one JSON object a line; all of them unless some are named.
+
+    A sample that is no UTF-8 text is under sample_base64 instead of sample.
+    """
+    written = 0
+    whole = click.open_file(str(output or "-"), "w", encoding="utf-8", atomic=output is not None)
+    with whole as file, _store().read() as connection:
+        for row in quarantine.every(connection, item_ids=items, reason=reason):
+            file.write(json.dumps(_plain(row) | _sample(bytes(row["sample"])), default=str) + "\n")
+            written += 1
+    if output is not None:
+        click.echo(f"{written} item{'' if written == 1 else 's'} written to {output}")
+
+
+def _sample(data: bytes) -> dict[str, str]:
+    try:
+        return {"sample": data.decode()}
+    except UnicodeDecodeError:
+        return {"sample_base64": base64.b64encode(data).decode()}
+
+
+@command.command("drop")
+@click.argument("items", nargs=-1, type=int)
+@click.option("--reason", help="All items with this reason.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drop_items(items: tuple[int, ...], reason: str | None, yes: bool, as_json: bool) -> None:
+    """Give items up, by number or all of one reason: what they say is deleted, that they were here stays counted."""
+    if bool(items) == bool(reason):
+        raise click.UsageError("name items by their numbers, or give one --reason")
+    if not yes:
+        what = f"all items with the reason {reason}" if reason else f"{len(items)} item(s)"
+        click.confirm(f"Delete what {what} say, for good? `iota quarantine export` keeps a copy.", abort=True, err=True)
+    with _store().begin() as connection:
+        dropped = quarantine.drop(connection, datetime.now(UTC), item_ids=items, reason=reason)
+    click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} item{'' if dropped == 1 else 's'} dropped")
+
+
 def _store() -> Database:
     from iota_dagster.settings import load_settings
 
@@ -98,9 +144,12 @@ def _store() -> Database:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: value for name, value in row.items() if name != "sample"}
+    plain = {name: value for name, value in row.items() if name not in ("sample", "dropped_at")}
     hour = row.get("delivery_hour")
     return plain if hour is None else plain | {"delivery_hour": hour_key(hour)}
+
+
+_NOT_LISTED = ("sample", "message", "batch_id", "object_id", "delivery_hour", "dropped_at")
 
 
 def _show(rows: list[Mapping[str, Any]]) -> None:
@@ -110,7 +159,7 @@ def _show(rows: list[Mapping[str, Any]]) -> None:
     if not rows:
         click.echo("the quarantine is empty")
         return
-    shown = [name for name in rows[0] if name not in ("sample", "message", "batch_id", "object_id", "delivery_hour")]
+    shown = [name for name in rows[0] if name not in _NOT_LISTED]
     table = Table(*shown)
     for row in rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))

@@ -30,8 +30,9 @@ from iota_dagster.settings import load_settings
 def command(sql: str, style: str, limit: int) -> None:
     """Run SQL over the lake.
 
-    Each log type is a table, e.g. cloudtrail_events; alert_matches and alerts hold what the rules found. SHOW TABLES
-    and DESCRIBE <table> list what there is. Conditions on year, month, day and hour (text, UTC) make it fast:
+    Each log type is a table, e.g. cloudtrail_events; all_logs is all of them with the columns that they share, such as
+    p_any_ip_addresses; alert_matches and alerts hold what the rules found. SHOW TABLES and DESCRIBE <table> list what
+    there is. Conditions on year, month, day and hour (text, UTC) make it fast:
 
     \b
     iota query "SELECT eventName, COUNT(*) FROM cloudtrail_events

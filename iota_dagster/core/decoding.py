@@ -18,11 +18,19 @@ from iota_dagster.core.workers import WorkerDied, WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What an object's integration says of its content: see `IngestTask`."""
+
+    log_types: tuple[str, ...] | None = None
+    header: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestPlan:
     """How a batch's objects are spread over workers."""
 
     limits: DecodeLimits
-    log_types: Callable[[LogObject], tuple[str, ...] | None]
+    declared: Callable[[LogObject], Declared]
     inline_bytes: int
     """A batch smaller than this is parsed in the run's own process: no worker has to start."""
     task_bytes: int = 8 << 20
@@ -79,7 +87,8 @@ def _tasks(batch: Batch, spooled: Mapping[int, Path], plan: IngestPlan) -> list[
         path = spooled.get(item.id)
         if path is None:
             continue
-        group.append(IngestTask(position, item, str(path), plan.log_types(item)))
+        declared = plan.declared(item)
+        group.append(IngestTask(position, item, str(path), declared.log_types, declared.header))
         size += path.stat().st_size
         if size >= plan.task_bytes:
             tasks.append(tuple(group))

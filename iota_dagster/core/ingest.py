@@ -11,16 +11,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from iota_dagster.core.decode import Chunk, Decoder
+from iota_dagster.core.chunk import Chunk
 from iota_dagster.core.ingest_model import Ingested, IngestJob, IngestOptions, IngestTask, Part
 from iota_dagster.core.parts import PartFiles
+from iota_dagster.core.records import open_records
 from iota_dagster.core.sources import SOURCES
-from iota_dagster.core.sources.classifier import Classifier
+from iota_dagster.core.sources.classifier import AskingOrder, Classifier
+from iota_dagster.core.sources.headers import headers_of
 from iota_dagster.core.tally import ObjectTally
 
 __all__ = ["IngestJob", "IngestOptions", "IngestTask", "Ingested", "Part", "ingest", "run_job"]
 
 UNCLASSIFIED = "unclassified"
+_ORDER = AskingOrder()
 
 
 def ingest(
@@ -44,13 +47,14 @@ def run_job(job: IngestJob) -> tuple[list[Ingested], list[Part]]:
 
 def _read_object(task: IngestTask, parts: PartFiles, options: IngestOptions) -> tuple[ObjectTally, str, int]:
     tally = ObjectTally(task, options)
-    classifier = Classifier(SOURCES.values(), task.object.key, task.log_types)
+    sources = SOURCES.values()
+    classifier = Classifier(sources, task.object.key, task.log_types, _ORDER)
     with open(task.path, "rb") as stream:
-        decoder = Decoder(stream, options.limits)
-        for chunk in decoder:
+        reader = open_records(stream, options.limits, headers=headers_of(sources), header=task.header)
+        for chunk in reader:
             if task.object.kind != "digest":  # a digest lists files and holds no events
                 _take(chunk, tally, classifier, parts)
-    return tally, decoder.content_sha256, decoder.content_bytes
+    return tally, reader.content_sha256, reader.content_bytes
 
 
 def _take(chunk: Chunk, tally: ObjectTally, classifier: Classifier, parts: PartFiles) -> None:
@@ -63,7 +67,7 @@ def _take(chunk: Chunk, tally: ObjectTally, classifier: Classifier, parts: PartF
             data=damage.data,
             size=damage.size,
         )
-    for source, start, stop in classifier.runs(chunk.records):
+    for source, start, stop in classifier.runs(chunk.records, chunk.header):
         if source is not None:
             parts.add(tally, source, chunk, start, stop)
             continue

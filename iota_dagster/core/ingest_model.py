@@ -20,6 +20,8 @@ class IngestTask:
     path: str
     log_types: tuple[str, ...] | None
     """The types its integration declares; None: any."""
+    header: bytes | None = None
+    """What its integration declares to stand above lines that come without a header."""
 
 
 @dataclass(frozen=True, slots=True)

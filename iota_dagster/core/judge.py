@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,16 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
-from iota_dagster.core.detection.key_values import MemoryValues, StoredValue, Values
+from iota_dagster.core.detection.key_values import EarlierValues, MemoryValues, StoredValue
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.rule_errors import error_matches
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.values import Need, is_never
-from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
+from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch
 from iota_dagster.core.match_fields import MatchFields
 from iota_dagster.core.model import Match
+from iota_dagster.core.rule_view import columns_of, raw_shaped
 from iota_dagster.core.sieve import Sieve
 from iota_dagster.core.sources import source_of
+from iota_dagster.core.sources.base import Source
 from iota_dagster.core.work import WorkFolder
 
 COLUMNS = (
@@ -58,6 +60,7 @@ class Judgement:
     rules_version: str
     events: int
     remembered: tuple[tuple[str, StoredValue], ...] = ()
+    costs: tuple[RuleCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class _Candidates:
     rows: pa.RecordBatch
 
 
-def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
+def judge(work: WorkFolder, workers: RuleWorkers, stored: EarlierValues) -> Judgement:
     """Run every enabled rule over a batch's admitted events; `stored` is what rules remember of other batches."""
     values = MemoryValues(below=stored) if workers.pack.remembers else None
     fields = MatchFields(workers.pack.correlations)
@@ -79,11 +82,12 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
     def tasks() -> Iterator[Task]:
         for candidates in selection:
             sent.append(candidates)
-            yield Task(candidates.log_type, spliced(candidates.rows, candidates.log_type))
+            yield Task(candidates.log_type, spliced(candidates.rows, source_of(candidates.log_type)))
 
     matches: list[Match] = []
     positions: list[int] = []
     failures: list[RuleFailure] = []
+    costs: list[RuleCost] = []
     for verdict in workers.evaluate(tasks(), values):
         candidates = sent.popleft()
         failed = verdict.failures if failures else [*workers.broken, *verdict.failures]
@@ -92,8 +96,10 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: Values) -> Judgement:
             matches.append(fields.added(match, candidates.rows, hit.index))
             positions.append(candidates.rows.column("_position")[hit.index].as_py())
         failures += failed
+        costs += verdict.costs
     written = tuple(values.written()) if values else ()
-    return Judgement(tuple(matches), tuple(positions), tuple(failures), version, selection.events, written)
+    found = tuple(matches), tuple(positions), tuple(failures)
+    return Judgement(*found, version, selection.events, written, tuple(costs))
 
 
 class _Selection:
@@ -111,8 +117,10 @@ class _Selection:
 
     def __iter__(self) -> Iterator[_Candidates]:
         for index, part in enumerate(self._work.parts):
-            sieve = Sieve(self._needs.get(part.log_type, []), source_of(part.log_type).texts)
-            for rows, keep in self._work.masked_part(index, [*COLUMNS, *sieve.fields, *self._more]):
+            source = source_of(part.log_type)
+            sieve = Sieve(self._needs.get(part.log_type, []), source.texts)
+            columns = dict.fromkeys([*COLUMNS, *sieve.fields, *columns_of(source), *self._more])
+            for rows, keep in self._work.masked_part(index, list(columns)):
                 self.events += int(keep.sum())
                 candidates = rows.filter(pa.array(keep & sieve.mask(rows)))
                 for some in portions(candidates):
@@ -133,16 +141,15 @@ def portions(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         start = end
 
 
-def spliced(batch: pa.RecordBatch, log_type: str) -> list[bytes]:
-    """The vendor's JSON objects with the envelope that rules may ask for put in front."""
+def spliced(batch: pa.RecordBatch, source: Source) -> list[bytes]:
+    """The events as rules see them, with the envelope that they may ask for put in front."""
     ids = batch.column("p_event_id")
     if pc.any(pc.match_substring_regex(ids, _NEEDS_ESCAPE)).as_py():
         ids = pa.array([msgspec.json.encode(text)[1:-1].decode() for text in ids.to_pylist()])
     times = batch.column("p_event_time").cast(pa.string())
-    opening = f'{{"p_log_type":{msgspec.json.encode(log_type).decode()},"p_event_id":"'
+    opening = f'{{"p_log_type":{msgspec.json.encode(source.log_type).decode()},"p_event_id":"'
     heads = pc.binary_join_element_wise(opening, ids, '","p_event_time":"', times, '"', "").cast(pa.binary())
-    raws = cast("list[bytes]", batch.column("p_raw").cast(pa.binary()).to_pylist())
-    return [_join(head, raw) for head, raw in zip(heads.to_pylist(), raws, strict=True)]
+    return [_join(head, raw) for head, raw in zip(heads.to_pylist(), raw_shaped(batch, source), strict=True)]
 
 
 def _join(head: bytes, raw: bytes) -> bytes:

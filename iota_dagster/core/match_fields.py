@@ -13,7 +13,9 @@ from iota_dagster.core.detection.correlation.pack import fields_needed
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import CONTEXT, extract
 from iota_dagster.core.model import Match
-from iota_dagster.core.sources.base import INDICATORS
+from iota_dagster.core.rule_view import raw_shaped
+from iota_dagster.core.sources import source_of
+from iota_dagster.core.sources.base import INDICATORS, Source
 
 
 class MatchFields:
@@ -32,14 +34,15 @@ class MatchFields:
         paths = self._paths.get(match.rule_id)
         if paths is None:
             return match
-        event = _event(rows, index, paths) if any(not path.startswith(CONTEXT) for path in paths) else {}
+        wanted = any(not path.startswith(CONTEXT) for path in paths)
+        event = _event(rows.slice(index, 1), source_of(match.log_type), paths) if wanted else {}
         return replace(match, fields={path: [] for path in paths} | extract(event, match.context, paths))
 
 
-def _event(rows: pa.RecordBatch, index: int, paths: Sequence[str]) -> dict[str, Any]:
-    """The vendor's record, and of our own columns those that are asked for."""
+def _event(row: pa.RecordBatch, source: Source, paths: Sequence[str]) -> dict[str, Any]:
+    """The event as rules see it, and of our own columns those that are asked for."""
     try:
-        record: dict[str, Any] = msgspec.json.decode(rows.column("p_raw")[index].as_py())
+        record: dict[str, Any] = msgspec.json.decode(raw_shaped(row, source)[0])
     except msgspec.DecodeError:  # the rules could not be shown it either
         record = {}
-    return record | {name: rows.column(name)[index].as_py() for name in rows.schema.names if name in paths}
+    return record | {name: row.column(name)[0].as_py() for name in row.schema.names if name in paths}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 
-from iota_dagster.core.decode import Chunk
+from iota_dagster.core.chunk import Chunk
 from iota_dagster.core.ingest_model import IngestOptions, Part
 from iota_dagster.core.lake.schema import part_schema
 from iota_dagster.core.pending import Pending
@@ -62,6 +62,9 @@ class PartFiles:
     def add(self, tally: ObjectTally, source: Source, chunk: Chunk, start: int, stop: int) -> None:
         """Take accepted records of one object; they become rows together with others, at `finish` at the latest."""
         pending = self._pending.setdefault(source.log_type, Pending(source))
+        if pending.source != source:  # the same type below another header
+            self._write(pending)
+            pending = self._pending[source.log_type] = Pending(source)
         while start < stop:
             end = min(stop, start + BLOCK_ROWS - len(pending.records))
             pending.add(tally, chunk, start, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from iota_dagster.core.decode import Chunk
+from iota_dagster.core.chunk import Chunk
 from iota_dagster.core.sources.base import Source
 from iota_dagster.core.tally import ObjectTally
 

@@ -20,6 +20,7 @@ from iota_dagster.core.model import LogObject
 from iota_dagster.core.pending import Pending
 from iota_dagster.core.sources.base import INDICATORS, Readings, Source
 from iota_dagster.core.sources.columns import MOMENT, TEXT, WORDS, microseconds, strings
+from iota_dagster.core.sources.times import to_microseconds
 from iota_dagster.core.tally import ObjectTally
 
 HOURS_BACK = 45 * 24
@@ -121,7 +122,7 @@ def _failure(source: Source, record: bytes) -> RecordRejected | None:
 
 
 def _date(read: _Read) -> _Dates:
-    times = read.readings.event_time
+    times = to_microseconds(read.readings.event_time)
     delivery = read.number(lambda tally: tally.task.object.delivery_hour)
     micros = microseconds(times)
     hours = micros // MICROSECONDS_PER_HOUR

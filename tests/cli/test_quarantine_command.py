@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,27 @@ def test_retry_wants_either_numbers_or_a_reason(arguments: tuple[str, ...]) -> N
     result = run("quarantine", "retry", *arguments)
     assert result.exit_code == 2
     assert "--reason" in result.stderr
+
+
+def test_what_is_exported_is_whole_and_what_is_dropped_is_counted_still(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)])[:-12] + b"\xff" * 4)
+    (tmp_path / "logs" / "odd.json").write_bytes(b'{"door":"north"}\n{"door":"s\xfcd"}\n')
+    first = answer("ingest", "logs")
+    exported = [json.loads(line) for line in run("quarantine", "export").stdout.splitlines()]
+    assert len(exported) == first["quarantined"] > 2
+    by_reason = {item["reason"]: item for item in exported}
+    assert by_reason["unclassified"]["sample"] == '{"door":"north"}'
+    assert "AWS.CloudTrail looks for" in by_reason["unclassified"]["detail"]
+    assert base64.b64decode(by_reason["invalid_utf8"]["sample_base64"]) == b'{"door":"s\xfcd"}'
+
+    said = run("quarantine", "export", "--reason", "unclassified", "--output", "items.jsonl")
+    assert "1 item written to items.jsonl" in said.stdout
+    assert json.loads(Path("items.jsonl").read_text()) == by_reason["unclassified"]
+
+    item = by_reason["unclassified"]["id"]
+    assert run("quarantine", "drop", str(item)).exit_code == 1  # nobody answered
+    assert answer("quarantine", "drop", str(item), "--yes") == {"dropped": 1}
+    assert answer("quarantine", "drop", str(item), "--yes") == {"dropped": 0}
+    assert "unclassified" not in {row["reason"] for row in answer("quarantine", "list")}
+    retried = answer("quarantine", "retry", "--reason", "invalid_utf8")
+    assert retried["left"]["unclassified"] == 1  # done again, it still is nothing that anybody knows

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from random import Random
 
-import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.sources.base import Reading, RecordSource
-from iota_dagster.core.sources.classifier import Classifier, Run
+from iota_dagster.core.sources.base import Source
+from iota_dagster.core.sources.classifier import AskingOrder, Classifier, Run
 from iota_dagster.core.sources.cloudtrail import CloudTrail
+from iota_dagster.core.sources.fields import Layout, moment, text
+from iota_dagster.core.sources.finders import USER
+from iota_dagster.core.sources.json_source import JsonSource
+from iota_dagster.core.sources.marks import Marks
 
 TRAIL = b'{"eventVersion":"1.11","userIdentity":{}}'
 DOOR = b'{"door":"north"}'
 
 
-class Doors(RecordSource):
+class Doors(JsonSource):
     """As small as a source can be."""
 
-    log_type = "Test.Doors"
-    table = "door_events"
-    columns = pa.schema([pa.field("door", pa.string(), metadata={"description": "Which door"})])
-    marks = "a door at the top level"
+    def __init__(self, log_type: str = "Test.Doors", key: str | None = None, **marks: bytes) -> None:
+        layout = Layout((text("door", "Which door", USER), moment("at", "When it was opened")), time=("at",))
+        super().__init__(log_type, "doors", layout, Marks({"door": b'"', **marks}), description="Doors", key=key)
 
-    def accepts(self, record: bytes) -> bool:
-        return record.startswith(b'{"door"')
 
-    def read(self, record: bytes) -> Reading:
-        if record == b'{"door":7}':
-            raise RecordRejected("bad_door", "a door has a name")
-        when = datetime(2026, 11, 22, 10, tzinfo=UTC)
-        return Reading(when, None, None, "eu-west-1", (record.decode(),), {"p_any_usernames": ["ann"]})
+class Gates(Doors):
+    """What a user defines: it may accept what another type accepts."""
+
+    exclusive = False
 
 
 TRAILS, DOORS = CloudTrail(), Doors()
@@ -64,23 +65,18 @@ def test_the_source_that_expects_the_key_is_asked_first() -> None:
     asked: list[str] = []
 
     class Nosy(Doors):
-        log_type = "Test.Nosy"
-
-        def expects(self, key: str) -> bool:
-            return key.startswith("doors/")
-
         def accepts(self, record: bytes) -> bool:
             asked.append(self.log_type)
             return super().accepts(record)
 
-    first = Classifier([TRAILS, Nosy()], "doors/1", None)
+    first = Classifier([TRAILS, Nosy("Test.Nosy", "^doors/")], "doors/1", None)
     assert [source.log_type for source, _, _ in first.runs([DOOR]) if source] == ["Test.Nosy"]
     assert asked == ["Test.Nosy"]
 
 
 def test_a_refusal_says_what_is_looked_for_and_what_is_there() -> None:
     assert classifier().refusal(b'{"schemaType":"ModelInvocationLog","requestId":"r"}') == (
-        f"AWS.CloudTrail looks for {TRAILS.marks}; Test.Doors looks for a door at the top level; "
+        f"AWS.CloudTrail looks for {TRAILS.marks}; Test.Doors looks for door at the top level; "
         "its keys: schemaType, requestId"
     )
 
@@ -93,19 +89,56 @@ def test_a_refusal_shows_few_and_short_keys() -> None:
 def test_a_refusal_names_the_type_that_the_integration_leaves_out() -> None:
     words = "it is AWS.CloudTrail, which its integration's log_types leave out"
     assert classifier(("Test.Doors",)).refusal(TRAIL) == words
-    assert classifier(("Test.Unknown",)).refusal(b"{}").startswith("its integration names no known log type; ")
+    assert (
+        classifier(("Test.Unknown",))
+        .refusal(b"{}")
+        .startswith("its integration names no known log type whose record is a JSON object; ")
+    )
 
 
-def test_a_record_source_reads_one_by_one_into_columns() -> None:
-    readings = DOORS.read_many([DOOR, b'{"door":7}', DOOR])
-    assert {row: error.reason for row, error in readings.rejected.items()} == {1: "bad_door"}
-    assert readings.columns[0].to_pylist() == [DOOR.decode()] * 2
-    assert readings.indicators["p_any_usernames"].to_pylist() == [["ann"]] * 2
-    assert readings.event_time.to_pylist() == [datetime(2026, 11, 22, 10, tzinfo=UTC)] * 2
-    assert (readings.event_id, readings.account, readings.region) == ([None] * 2, [None] * 2, ["eu-west-1"] * 2)
+def test_a_type_is_its_declarations() -> None:
+    readings = DOORS.read_many([b'{"door":"ann","at":1763805600}', b"{", b'{"door":7,"at":"never"}'])
+    assert {row: error.reason for row, error in readings.rejected.items()} == {1: "unreadable"}
+    assert readings.columns[0].to_pylist() == ["ann", "7"]
+    assert readings.indicators["p_any_usernames"].to_pylist() == [["ann"], ["7"]]
+    assert readings.event_time.to_pylist() == [datetime(2025, 11, 22, 10, tzinfo=UTC), None]
+    assert (readings.event_id, readings.account, readings.region) == ([None] * 2,) * 3
     assert not DOORS.expects("any/key")
 
 
-@pytest.mark.parametrize("record", [b'"text"', b"{"])
-def test_a_refusal_of_what_is_no_object_says_so(record: bytes) -> None:
-    assert classifier().refusal(record).endswith("it is no JSON object")
+def test_the_more_specific_of_two_types_reads_a_record() -> None:
+    narrow, wide = Gates("Own.Narrow", floor=b"2"), Gates("Own.Wide")
+    records = [b'{"door":"a"}', b'{"door":"b","floor":2}', b'{"door":"c"}']
+    for sources in ([narrow, wide], [wide, narrow]):
+        found = [(source, start) for source, start, _ in Classifier(sources, "any/key", None).runs(records)]
+        assert found == [(wide, 0), (narrow, 1), (wide, 2)]
+
+
+def test_of_two_equally_specific_types_the_one_that_expects_the_key_reads_a_record_then_the_first_by_name() -> None:
+    last, first = Gates("Own.Last", key="^gates/"), Gates("Own.First")
+    assert list(Classifier([last, first], "gates/1", None).runs([DOOR])) == [(last, 0, 1)]
+    assert list(Classifier([last, first], "doors/1", None).runs([DOOR])) == [(first, 0, 1)]
+
+
+@given(st.lists(st.sampled_from([DOOR, TRAIL, b'{"door":"b","floor":2}', b"{}", b"text"]), max_size=12), st.randoms())
+def test_no_order_of_asking_changes_an_answer(records: list[bytes], random: Random) -> None:
+    sources: list[Source] = [TRAILS, DOORS, Gates("Own.Narrow", floor=b"2"), Gates("Own.Wide")]
+    expected = [run[0] for record in records for run in Classifier(sources, "any/key", None).runs([record])]
+    order = AskingOrder()
+    for _ in range(3):
+        random.shuffle(sources)
+        classifier = Classifier(sources, "any/key", None, order)
+        assert [run[0] for run in classifier.runs(records) for _ in range(run[1], run[2])] == expected
+
+
+def test_who_succeeded_last_is_asked_first_and_who_failed_often_is_asked_late() -> None:
+    order = AskingOrder()
+    asked = [DOORS, TRAILS]
+    list(Classifier(asked, "any/key", None, order).runs([TRAIL]))
+    order.sort(asked)
+    assert asked == [TRAILS, DOORS]
+
+
+@pytest.mark.parametrize("record", [b'"text"', b"2 111122223333 eni-1"])
+def test_a_refusal_of_a_line_shows_its_beginning(record: bytes) -> None:
+    assert classifier().refusal(record).endswith(f"the line begins {record.decode()!r}")

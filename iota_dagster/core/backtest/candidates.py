@@ -14,8 +14,9 @@ from iota_dagster.core.hours import Hour
 from iota_dagster.core.judge import COLUMNS, portions, spliced
 from iota_dagster.core.lake.history import PastFile, read_columns
 from iota_dagster.core.lake.schema import table_schema
+from iota_dagster.core.rule_view import columns_of
 from iota_dagster.core.sieve import Sieve
-from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.sources import source_of
 from iota_dagster.core.storage import Storage
 
 ENVELOPE = tuple(name for name in COLUMNS if not name.startswith("_"))
@@ -52,12 +53,13 @@ class Reading:
                 yield from self._of_file(log_type, file, sieves)
 
     def _of_file(self, log_type: str, file: PastFile, sieves: _Sieves) -> Iterator[Candidates]:
-        schema = table_schema(SOURCES[log_type])
-        for rows in read_columns(self._lake, file, [*ENVELOPE, *sieves.fields], schema):
+        source = source_of(log_type)
+        columns = [*ENVELOPE, *sieves.fields, *columns_of(source)]
+        for rows in read_columns(self._lake, file, columns, table_schema(source)):
             self.events[log_type] += rows.num_rows
             kept = rows.filter(pa.array(sieves.all.mask(rows)))
             for some in portions(kept):
-                yield Candidates(log_type, file.hour, some, spliced(some, log_type), sieves.places(some))
+                yield Candidates(log_type, file.hour, some, spliced(some, source), sieves.places(some))
             self._tell()
 
     def _tell(self) -> None:
@@ -69,7 +71,7 @@ class _Sieves:
     """The sieves of a log type's rules, together and one by one; `fields` are the columns that they look at."""
 
     def __init__(self, log_type: str, rules: Sequence[Rule]) -> None:
-        texts = SOURCES[log_type].texts
+        texts = source_of(log_type).texts
         needs = {rule.id: {} if is_never(rule.need) else rule.need for rule in rules if log_type in rule.log_types}
         self.all = Sieve(list(needs.values()), texts)
         self._by_rule = {rule_id: Sieve([need], texts) for rule_id, need in needs.items()}

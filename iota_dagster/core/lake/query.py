@@ -1,8 +1,9 @@
 """SQL over the lake, without a server: DuckDB in memory, reading exactly the files that the store names.
 
-A query sees one moment: the lake's files and the alerts as one transaction of the store shows them. The columns year,
-month, day and hour (text, as in `hour='09'`) say which hours' files are opened at all. A query can read these tables
-and nothing else: no file, no network, no extension, no variable of this program.
+A query sees one moment: the lake's files and the alerts as one transaction of the store shows them. `all_logs` is all
+event tables as one, with the columns that they share. The columns year, month, day and hour (text, as in `hour='09'`)
+say which hours' files are opened at all. A query can read these tables and nothing else: no file, no network, no
+extension, no variable of this program.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import sqlalchemy as sa
 
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import Hour, hour_folder
+from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.schema import COMMON
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import UtcDateTime, alerts, lake_files
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 ALERTS = "alerts"
 """The one table that comes from the store: the alerts as they stand now."""
+ALL_LOGS = "all_logs"
+"""All event tables as one, with the columns that they share: where one searches for an indicator."""
 
 HOUR_COLUMNS = pa.schema([pa.field(name, pa.string()) for name in ("year", "month", "day", "hour")])
 """What a row's folder says of it, behind the table's own columns."""
@@ -73,7 +78,7 @@ def query(
     """
     with database.read() as connection:
         tables = _tables(connection, lake, sql, schemas)
-    names = sorted({ALERTS, *schemas, *tables})
+    names = sorted({ALERTS, ALL_LOGS, *schemas, *tables})
     with _session(limits) as session, _plain_errors(names):
         for name, table in tables.items():
             session.register(name, table)
@@ -92,13 +97,15 @@ def _tables(
     A table whose name the text only makes up as it runs, beside one that it names, is an error and not an empty table.
     """
     stored = connection.scalars(sa.select(lake_files.c.table_name).distinct())
-    names = sorted({ALERTS, *schemas, *stored})
+    names = sorted({ALERTS, ALL_LOGS, *schemas, *stored})
     named = [name for name in names if name.casefold() in sql.casefold()] or names
     filesystem, root = lake.arrow()
     found: dict[str, ds.Dataset | pa.Table] = {}
     for name in named:
         if name == ALERTS:
             found[name] = _store_table(connection, alerts)
+        elif name == ALL_LOGS:
+            found[name] = _all_logs(connection, filesystem, root)
         else:
             found[name] = _lake_table(connection, name, schemas.get(name), filesystem, root)
     return found
@@ -116,18 +123,30 @@ def _lake_table(
     connection: sa.Connection, name: str, schema: pa.Schema | None, filesystem: FileSystem, root: str
 ) -> ds.Dataset:
     """A table over exactly the files that the store names; those of other hours are never opened."""
-    rows = connection.execute(
-        sa.select(lake_files.c.hour, lake_files.c.path)
-        .where(lake_files.c.table_name == name)
-        .order_by(lake_files.c.hour, lake_files.c.source)
-    ).all()
-    of_hour = _hour_expressions()
-    fragments = [
-        _PARQUET.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in rows
-    ]
+    files = _files(connection, lake_files.c.table_name == name)
     if schema is None:  # a log type of another version of iota: its newest file knows
         with _lake_outages():
-            schema = pq.read_schema(f"{root}/{rows[-1].path}", filesystem=filesystem)
+            schema = pq.read_schema(f"{root}/{files[-1][1]}", filesystem=filesystem)
+    return _dataset(files, schema, filesystem, root)
+
+
+def _all_logs(connection: sa.Connection, filesystem: FileSystem, root: str) -> ds.Dataset:
+    """The same over the files of every table but the matches."""
+    files = _files(connection, lake_files.c.table_name != alert_matches.TABLE)
+    return _dataset(files, COMMON, filesystem, root)
+
+
+def _files(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[tuple[Hour, str]]:
+    c = lake_files.c
+    rows = connection.execute(sa.select(c.hour, c.path).where(where).order_by(c.table_name, c.hour, c.source))
+    return [(row.hour, row.path) for row in rows]
+
+
+def _dataset(files: Sequence[tuple[Hour, str]], schema: pa.Schema, filesystem: FileSystem, root: str) -> ds.Dataset:
+    of_hour = _hour_expressions()
+    fragments = [
+        _PARQUET.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in files
+    ]
     return _Dataset(fragments, pa.schema([*schema, *HOUR_COLUMNS]), _PARQUET, filesystem)
 
 

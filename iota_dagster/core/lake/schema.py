@@ -59,14 +59,19 @@ PART_COLUMNS = (
 """What a part file has beside the table's columns; the lake does not keep it."""
 
 
-@lru_cache(maxsize=64)
+_WORDS = tuple(_field(name, WORDS, f"{_INDICATORS[name]} named in the event; null without any") for name in INDICATORS)
+
+COMMON = pa.schema([*_ENVELOPE, *_WORDS, _RAW])
+"""The columns that every event table has."""
+
+
+@lru_cache(maxsize=256)
 def table_schema(source: Source) -> pa.Schema:
     """The schema of a source's lake table."""
-    words = [_field(name, WORDS, f"{_INDICATORS[name]} named in the event; null without any") for name in INDICATORS]
-    return pa.schema([*_ENVELOPE, *source.columns, *words, _RAW])
+    return pa.schema([*_ENVELOPE, *source.columns, *_WORDS, _RAW])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def part_schema(source: Source) -> pa.Schema:
     """The schema of a source's part files."""
     return pa.schema([*table_schema(source), *PART_COLUMNS])

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources.base import Source
 from iota_dagster.core.sources.cloudtrail import CloudTrail
+from iota_dagster.core.sources.okta import SOURCE as OKTA
 
-_ALL: tuple[Source, ...] = (CloudTrail(),)
+_ALL: tuple[Source, ...] = (CloudTrail(), OKTA)
 
 SOURCES: Mapping[str, Source] = MappingProxyType({source.log_type: source for source in _ALL})
 """Every source by its log type."""

@@ -3,22 +3,20 @@
 A source turns vendor records (the bytes as the vendor wrote them) into `Readings`, column by column. Whatever is the
 same for all sources (the `p_` envelope, hours, identity, accounting) happens once, in `ingest.py` and `parts.py`.
 
-Most sources are one small class over `RecordSource`: schema, marks, and a `read` for one record. A source whose volume
-counts implements `Source` itself, with a `read_many` that never builds a Python object per field.
+Most sources are a declaration: a `JsonSource` for JSON objects, a `TextSource` for lines of text. One whose records
+need more overrides its `read_many`, or fills `Source` itself.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from enum import Enum
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.sources.columns import MOMENT, lists
 
 INDICATORS = (
     "p_any_ip_addresses",
@@ -33,29 +31,22 @@ INDICATORS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one record says.
+class Shape(Enum):
+    """What a record is."""
 
-    `event_time` is aware UTC, or None without a usable one (the row is then dated by its object and flagged).
-    `event_id` is the vendor's unique id, or None: then the identity is a hash of place and content (DESIGN §5).
-    `columns` follow the source's `columns` schema in order. `indicators` maps a name of `INDICATORS` to its values.
-    """
-
-    event_time: datetime | None
-    event_id: str | None
-    account: str | None
-    region: str | None
-    columns: tuple[Any, ...]
-    indicators: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    JSON = "a JSON object"
+    LINE = "a line of text"
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What many records say, column by column; the meaning of each field is that of `Reading`.
+    """What many records say, column by column.
 
     Row i speaks of the i-th record that is not in `rejected`, which maps a record's position among all to the reason.
-    `event_time` is `timestamp[us, UTC]`; `indicators` holds `list<string>` arrays, and lacks what no row names.
+    `event_time` is in UTC, in micro- or nanoseconds, and null without a usable time (the row is then dated by its
+    object and flagged). `event_id` is the vendor's unique id, or None: then the identity is a hash of place and content
+    (DESIGN §5). `columns` are those of the source, in order. `indicators` holds `list<string>` arrays by their names in
+    `INDICATORS`, and lacks what no row names.
     """
 
     event_time: pa.TimestampArray
@@ -68,22 +59,61 @@ class Readings:
 
 
 class Source(Protocol):
-    """One log type: how to know it, read it and store it. There is one instance, and it holds no state."""
+    """One log type: how to know it, read it and store it. It holds no state; equal sources read alike."""
 
-    log_type: str
-    """The public name, e.g. `AWS.CloudTrail`."""
-    table: str
-    """The lake table, e.g. `cloudtrail_events`."""
-    columns: pa.Schema
-    """The typed columns, without the `p_` envelope; every one nullable, with a description in its metadata."""
-    parser_version: int
-    """Raised whenever the same bytes would give another reading."""
-    marks: str
-    """What `accepts` looks for, in words for a person with an unclassified record."""
-    texts: Mapping[str, str]
-    """Columns that hold a text of the record as it stands, by its place there (`userIdentity.type`), the most telling
-    first: rules are routed by them. What is no text in the record is null there, or equals no text that a rule asks
-    for (`5` for the number 5)."""
+    @property
+    def log_type(self) -> str:
+        """The public name, e.g. `AWS.CloudTrail`."""
+        ...
+
+    @property
+    def table(self) -> str:
+        """The lake table, e.g. `cloudtrail_events`."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What the log tells, in a line for the documentation."""
+        ...
+
+    @property
+    def shape(self) -> Shape:
+        """What its records are. Of a line, rules see the typed columns as a JSON object; of an object, itself."""
+        ...
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The typed columns, without the `p_` envelope; every one nullable, with a description in its metadata."""
+        ...
+
+    @property
+    def parser_version(self) -> int:
+        """Raised whenever the same bytes would give another reading."""
+        ...
+
+    @property
+    def marks(self) -> str:
+        """What `accepts` looks for, in words for a person with an unclassified record."""
+        ...
+
+    @property
+    def specificity(self) -> int:
+        """How many marks `accepts` looks for: of two types that accept a record the one with more of them reads it."""
+        ...
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other exclusive source accepts a record that it accepts: true of all that iota brings along."""
+        ...
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Columns that hold a text of the record as it stands, by its place there (`userIdentity.type`).
+
+        Rules are routed by them, the most telling first. What is no text in the record is null there, or equals no text
+        that a rule asks for (`5` for the number 5).
+        """
+        ...
 
     def __hash__(self) -> int: ...
 
@@ -100,47 +130,19 @@ class Source(Protocol):
         ...
 
 
-class RecordSource(ABC):
-    """A `Source` that reads record by record: simple to write, about twice as slow as column by column."""
+@runtime_checkable
+class HeadedSource(Source, Protocol):
+    """A log type whose lines say what they mean in a line above them."""
 
-    log_type: ClassVar[str]
-    table: ClassVar[str]
-    columns: ClassVar[pa.Schema]
-    parser_version: ClassVar[int] = 1
-    marks: ClassVar[str]
-    texts: ClassVar[Mapping[str, str]] = {}
+    @property
+    def header_starts(self) -> frozenset[bytes]:
+        """The first four bytes of every possible header."""
+        ...
 
-    def expects(self, key: str) -> bool:
-        """False: the type has no delivery of its own."""
-        return False
+    def is_header(self, line: bytes) -> bool:
+        """Whether a line is no record, but says what the fields of the lines below it are."""
+        ...
 
-    @abstractmethod
-    def accepts(self, record: bytes) -> bool:
-        """See `Source.accepts`."""
-
-    @abstractmethod
-    def read(self, record: bytes) -> Reading:
-        """The record's reading; `RecordRejected` when it is not a record of this type after all."""
-
-    def read_many(self, records: Sequence[bytes]) -> Readings:
-        """The records read one by one, turned into columns."""
-        rows: list[Reading] = []
-        rejected: dict[int, RecordRejected] = {}
-        for position, record in enumerate(records):
-            try:
-                rows.append(self.read(record))
-            except RecordRejected as error:
-                rejected[position] = error
-        return self._as_columns(rows, rejected)
-
-    def _as_columns(self, rows: list[Reading], rejected: Mapping[int, RecordRejected]) -> Readings:
-        names = {name for row in rows for name in row.indicators}
-        return Readings(
-            event_time=pa.array([row.event_time for row in rows], MOMENT),
-            event_id=[row.event_id for row in rows],
-            account=[row.account for row in rows],
-            region=[row.region for row in rows],
-            columns=[pa.array([row.columns[i] for row in rows], kind.type) for i, kind in enumerate(self.columns)],
-            indicators={name: lists([row.indicators.get(name, ()) for row in rows]) for name in names},
-            rejected=rejected,
-        )
+    def below(self, header: bytes) -> Source:
+        """The source as it reads the lines below a header."""
+        ...

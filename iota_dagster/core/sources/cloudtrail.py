@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.sources.base import Readings
+from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.cloudtrail_identity import IDENTITY_COLUMNS, read_identities
 from iota_dagster.core.sources.cloudtrail_indicators import indicators
 from iota_dagster.core.sources.columns import MOMENT, TEXT, json_texts, moments, strings
@@ -109,6 +109,10 @@ class CloudTrail:
     table = "cloudtrail_events"
     columns = _schema()
     parser_version = 1
+    description = "What was called in an AWS account, by whom, from where and with what outcome"
+    shape = Shape.JSON
+    exclusive = True
+    specificity = 3
     marks = "eventVersion with userIdentity, or with an eventType of CloudTrail, at the top level"
     texts: Mapping[str, str] = _ROUTED
 

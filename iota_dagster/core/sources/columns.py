@@ -62,11 +62,11 @@ def json_texts(values: Sequence[msgspec.Raw]) -> pa.StringArray:
 def moments(values: pa.StringArray) -> pa.TimestampArray:
     """Times from RFC 3339 texts; null where a text is no time, lacks its zone or leaves the years 1 to 9999."""
     try:
-        return _within_calendar(values.cast(MOMENT))
+        return within_calendar(values.cast(MOMENT))
     except pa.ArrowInvalid:
         encoded = values.dictionary_encode()
         known = pa.array([_moment(text) for text in encoded.dictionary.to_pylist()], pa.int64())
-        return _within_calendar(known.take(encoded.indices).cast(MOMENT))
+        return within_calendar(known.take(encoded.indices).cast(MOMENT))
 
 
 def _moment(text: str) -> int | None:
@@ -78,7 +78,8 @@ def _moment(text: str) -> int | None:
     return int(parsed.cast(pa.int64())[0].as_py())
 
 
-def _within_calendar(times: pa.TimestampArray) -> pa.TimestampArray:
+def within_calendar(times: pa.TimestampArray) -> pa.TimestampArray:
+    """The times, those outside the years 1 to 9999 made null."""
     micros = microseconds(times)
     outside = (micros < _FIRST_MICROSECOND) | (micros > _LAST_MICROSECOND)
     if not outside.any():
@@ -109,6 +110,18 @@ def zipped(*columns: pa.StringArray) -> pa.ListArray:
     order = np.arange(rows)[:, None] + np.arange(width) * rows
     values = pa.concat_arrays(columns).take(pa.array(order[present]))
     return _list_array(present.sum(axis=1, dtype=np.int32), values)
+
+
+def united(*columns: pa.StringArray) -> pa.ListArray:
+    """A column of word lists: row by row the values of several columns, each once and nulls left out."""
+    encoded = pa.concat_arrays(columns).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy().reshape(len(columns), -1)
+    present = codes >= 0
+    for later in range(1, len(columns)):
+        for earlier in range(later):
+            present[later] &= codes[later] != codes[earlier]
+    values = encoded.dictionary.take(pa.array(codes.T[present.T]))
+    return _list_array(present.sum(axis=0, dtype=np.int32), values)
 
 
 def _list_array(sizes: NDArray[np.int32], values: pa.StringArray) -> pa.ListArray:

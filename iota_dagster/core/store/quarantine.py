@@ -1,9 +1,14 @@
-"""The quarantine: what could not be processed, with the reason, countable and replayable."""
+"""The quarantine: what could not be processed, with the reason, countable and replayable.
+
+An item that somebody dropped is shown nowhere and has no sample any more, but its row stays: without it an object's
+records would not add up. Doing its batch again makes it a new item if it still cannot be processed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +20,9 @@ from iota_dagster.core.store import ledger
 from iota_dagster.core.store import messages as message_store
 from iota_dagster.core.store.database import chunked
 from iota_dagster.core.store.schema import batches, log_objects, quarantine
+
+
+_EXPORTED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ def counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
             sa.func.sum(c.size).label("bytes"),
             sa.func.max(c.created_at).label("newest"),
         )
+        .where(c.dropped_at.is_(None))
         .group_by(c.reason)
         .order_by(c.reason)
     ).mappings()
@@ -45,10 +54,28 @@ def counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
 
 def items(connection: sa.Connection, reason: str | None = None, limit: int = 100) -> list[Mapping[str, Any]]:
     """The newest items, of one reason if asked, each with its object."""
-    query = _with_object().order_by(quarantine.c.id.desc()).limit(limit)
-    if reason is not None:
-        query = query.where(quarantine.c.reason == reason)
+    query = _with_object().where(_asked_for((), reason)).order_by(quarantine.c.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def every(
+    connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Some items, or all, each with its object and sample, the oldest first; a few are held at a time."""
+    last = 0
+    while True:
+        query = _with_object().where(_asked_for(item_ids, reason), quarantine.c.id > last).order_by(quarantine.c.id)
+        rows = connection.execute(query.limit(_EXPORTED_AT_ONCE)).mappings().all()
+        if not rows:
+            return
+        yield from map(dict, rows)
+        last = rows[-1]["id"]
+
+
+def drop(connection: sa.Connection, now: datetime, *, item_ids: Sequence[int] = (), reason: str | None = None) -> int:
+    """Give some items up: their samples go; how many."""
+    dropped = sa.update(quarantine).where(_asked_for(item_ids, reason)).values(dropped_at=now, sample=b"")
+    return connection.execute(dropped).rowcount
 
 
 def item(connection: sa.Connection, item_id: int) -> Mapping[str, Any]:
@@ -99,7 +126,9 @@ def blocked(connection: sa.Connection, batch_ids: Sequence[str]) -> list[str]:
 
 
 def _asked_for(item_ids: Sequence[int], reason: str | None) -> sa.ColumnElement[bool]:
-    asked = quarantine.c.id.in_(item_ids) if item_ids else sa.true()
+    asked: sa.ColumnElement[bool] = quarantine.c.dropped_at.is_(None)
+    if item_ids:
+        asked &= quarantine.c.id.in_(item_ids)
     return asked if reason is None else asked & (quarantine.c.reason == reason)
 
 

@@ -1,0 +1,301 @@
+"""Declared fields -> lake columns, indicators, event times and ids: what most sources are made of.
+
+A source lists its `Field`s; `Layout` turns the values of many records, field by field, into `Readings`. Where a value
+is not what its field declares, a text column takes its JSON text and any other column null: the record itself is whole
+in `p_raw`, and nothing fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from iota_dagster.core.errors import RecordRejected
+from iota_dagster.core.sources.base import INDICATORS, Readings
+from iota_dagster.core.sources.columns import MOMENT, NO_WORDS, TEXT, WORDS, Groups, Words, json_texts, lists, strings
+from iota_dagster.core.sources.finders import Finder
+from iota_dagster.core.sources.times import times, to_microseconds
+
+_DOTS = re.compile(r"(?<!\\)\.")
+
+
+class Kind(Enum):
+    """What a field holds, by the Arrow type of its column."""
+
+    TEXT = TEXT
+    INTEGER = pa.int64()
+    NUMBER = pa.float64()
+    FLAG = pa.bool_()
+    TIME = MOMENT
+    WORDS = WORDS  # a list of texts
+    JSON = "json"  # any structure, kept as its JSON text
+
+    @property
+    def column(self) -> pa.DataType:
+        """The column's type."""
+        return TEXT if self is Kind.JSON else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One typed column, from one place in the record.
+
+    `path` leads there: `actor.id` through objects, `target[].id` through every item of a list (a column of texts then
+    is one of lists); a dot within a key is written `\\.`. `finds` says what its texts add to the indicators. A field
+    without a column only adds those.
+    """
+
+    path: str
+    kind: Kind
+    description: str
+    finds: Finder | None = None
+    name: str = ""
+    column: bool = True
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys on the way, with the `[]` of lists."""
+        return [key.replace("\\.", ".") for key in _DOTS.split(self.path)]
+
+    @property
+    def column_name(self) -> str:
+        """The column's name: its own, else the path with underscores."""
+        return self.name or self.path.replace("[]", "").replace(".", "_").replace("@", "").replace("-", "_")
+
+
+def text(path: str, description: str, finds: Finder | None = None, name: str = "") -> Field:
+    """A text; through a list, a list of texts."""
+    return Field(path, Kind.WORDS if "[]" in path else Kind.TEXT, description, finds, name)
+
+
+def integer(path: str, description: str, name: str = "") -> Field:
+    """A whole number, or a text of one."""
+    return Field(path, Kind.INTEGER, description, None, name)
+
+
+def number(path: str, description: str, name: str = "") -> Field:
+    """A number, or a text of one."""
+    return Field(path, Kind.NUMBER, description, None, name)
+
+
+def flag(path: str, description: str, name: str = "") -> Field:
+    """True or false, or a text of one."""
+    return Field(path, Kind.FLAG, description, None, name)
+
+
+def moment(path: str, description: str, name: str = "") -> Field:
+    """A time, see `times`."""
+    return Field(path, Kind.TIME, description, None, name)
+
+
+def words(path: str, description: str, finds: Finder | None = None, name: str = "") -> Field:
+    """A list of texts."""
+    return Field(path, Kind.WORDS, description, finds, name)
+
+
+def structure(path: str, description: str, name: str = "") -> Field:
+    """Whatever it is, as JSON text."""
+    return Field(path, Kind.JSON, description, None, name)
+
+
+def found_in(path: str, finds: Finder) -> Field:
+    """No column: only what the texts there add to the indicators."""
+    return Field(path, Kind.WORDS if "[]" in path else Kind.TEXT, "", finds, column=False)
+
+
+Values = Sequence[Any]
+"""One field's values, record by record."""
+Taken = Mapping[str, Values]
+"""The values of all fields by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A source's fields, and which of them say when, who and where.
+
+    `time` and the others are paths of fields, the most telling first: the first with a value counts. `identity` are
+    paths whose values together are the vendor's unique id; a record that lacks one of them has none.
+    """
+
+    fields: tuple[Field, ...]
+    time: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse paths that no field has, and two fields of one column."""
+        known = {field.path for field in self.fields}
+        if unknown := {*self.time, *self.identity, *self.account, *self.region} - known:
+            raise ValueError(f"no field has the path {', '.join(sorted(unknown))}")
+        names = [field.column_name for field in self.fields if field.column]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two fields have the column {', '.join(sorted(doubled))}")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The typed columns."""
+        return pa.schema(
+            pa.field(field.column_name, field.kind.column, metadata={"description": field.description})
+            for field in self.fields
+            if field.column
+        )
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """See `Source.texts`: the texts at the top of the record and one level below."""
+        return {
+            field.path: field.column_name
+            for field in self.fields
+            if field.column and field.kind is Kind.TEXT and field.path.count(".") <= 1
+        }
+
+    def readings(self, taken: Taken, size: int, rejected: Mapping[int, RecordRejected] | None = None) -> Readings:
+        """The readings of `size` records, from the values of every field."""
+        arrays = {field.path: _array(field.kind, taken[field.path]) for field in self.fields}
+        return Readings(
+            event_time=self._event_times(arrays, size),
+            event_id=self._ids(taken, size),
+            account=_first_texts([taken[path] for path in self.account], size),
+            region=_first_texts([taken[path] for path in self.region], size),
+            columns=[_stored(arrays[field.path]) for field in self.fields if field.column],
+            indicators=self.indicators(arrays),
+            rejected=rejected or {},
+        )
+
+    def _event_times(self, arrays: Mapping[str, pa.Array], size: int) -> pa.TimestampArray:
+        if not self.time:
+            return pa.nulls(size, MOMENT)
+        first, *others = (arrays[path] for path in self.time)
+        for other in others:
+            if not first.null_count:
+                break
+            first = _coalesced(first, other)
+        return first
+
+    def _ids(self, taken: Taken, size: int) -> list[str | None]:
+        if not self.identity:
+            return [None] * size
+        if len(self.identity) == 1:
+            return [_id_text(value) or None for value in taken[self.identity[0]]]
+        parts = zip(*(map(_id_text, taken[path]) for path in self.identity), strict=True)
+        return [":".join(found) if all(found) else None for found in parts]
+
+    def indicators(self, arrays: Mapping[str, pa.Array]) -> dict[str, pa.ListArray]:
+        """What the fields' texts say of each indicator, from their columns by path; a column may be missing."""
+        found: dict[str, list[Groups[Words]]] = {}
+        for field in self.fields:
+            if field.finds is not None and field.path in arrays:
+                for name, groups in _found(field.finds, arrays[field.path]):
+                    found.setdefault(name, []).append(groups)
+        return {name: found[name][0].join(*found[name][1:]).lists() for name in INDICATORS if name in found}
+
+
+def _id_text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _first_texts(columns: Sequence[Values], size: int) -> list[str | None]:
+    if not columns:
+        return [None] * size
+    return [
+        next((value for value in row if isinstance(value, str) and value), None) for row in zip(*columns, strict=True)
+    ]
+
+
+def _coalesced(first: pa.TimestampArray, second: pa.TimestampArray) -> pa.TimestampArray:
+    if first.type != second.type:
+        first, second = to_microseconds(first), to_microseconds(second)
+    return pa.compute.coalesce(first, second)
+
+
+def _stored(column: pa.Array) -> pa.Array:
+    return to_microseconds(column) if pa.types.is_timestamp(column.type) else column
+
+
+def _found(finder: Finder, column: pa.Array) -> list[tuple[str, Groups[Words]]]:
+    """What the texts of a column add to each indicator that its finder gives."""
+    nothing = tuple(NO_WORDS for _ in finder.gives)
+    if pa.types.is_list(column.type):
+        rows = [_of_list(finder, row) if row else nothing for row in column.to_pylist()]
+        groups = Groups(rows, np.arange(len(rows)))
+    else:
+        groups = Groups.of(column, finder.find, nothing)
+    return [(name, groups.map(itemgetter(place))) for place, name in enumerate(finder.gives)]
+
+
+def _of_list(finder: Finder, texts: Sequence[str]) -> tuple[Words, ...]:
+    each = [finder.find(text) for text in texts]
+    return tuple(tuple(dict.fromkeys(word for found in each for word in found[i])) for i in range(len(finder.gives)))
+
+
+def _array(kind: Kind, values: Values) -> pa.Array:
+    return _CONVERT[kind](values)
+
+
+def _integers(values: Values) -> pa.Int64Array:
+    return _typed(values, pa.int64(), _integer)
+
+
+def _typed(values: Values, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.Array:
+    """A column of numbers from numbers or texts of them; by `one` for each value where some are neither."""
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        pass
+    try:
+        return pa.array(values, TEXT).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([one(value) for value in values], kind)
+
+
+def _integer(value: Any) -> int | None:
+    try:
+        whole = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    exact = not isinstance(value, float) or value == whole
+    return whole if exact and -(2**63) <= whole < 2**63 else None
+
+
+def _numbers(values: Values) -> pa.DoubleArray:
+    return _typed(values, pa.float64(), _number)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _flags(values: Values) -> pa.BooleanArray:
+    return pa.array(
+        [value if value is None or isinstance(value, bool) else _FLAGS.get(str(value).lower()) for value in values],
+        pa.bool_(),
+    )
+
+
+def _lists(values: Values) -> pa.ListArray:
+    return lists([value or () for value in values])
+
+
+_CONVERT: Mapping[Kind, Callable[[Values], pa.Array]] = {
+    Kind.TEXT: strings,
+    Kind.INTEGER: _integers,
+    Kind.NUMBER: _numbers,
+    Kind.FLAG: _flags,
+    Kind.TIME: times,
+    Kind.WORDS: _lists,
+    Kind.JSON: json_texts,
+}
