@@ -14,7 +14,7 @@ from pathlib import Path
 
 from iota_dagster.core.bloom_files import filter_path
 from iota_dagster.core.storage import Storage
-from iota_dagster.core.store import lake_catalog, retention
+from iota_dagster.core.store import lake_catalog, retention, rule_values
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 
@@ -26,20 +26,25 @@ READERS_GRACE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long what is kept: work files after their commit, id files after their hour's last admission."""
+    """How long what is kept: work files after their commit, id files after their hour's last admission.
+
+    Of what rules remember stays what an event no older than `values` can still see.
+    """
 
     work: timedelta
     ids: timedelta
+    values: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files (and work folders) were thrown away."""
+    """How many files, folders and values of rules were thrown away."""
 
     lake_files: int
     work_folders: int
     id_files: int
     scratch_folders: int
+    rule_values: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Housekeeping:
             work_folders=self._work_folders(now),
             id_files=self._quiet_id_files(now) + self._stray_id_files(now),
             scratch_folders=self._scratch_folders(now),
+            rule_values=self._rule_values(now),
         )
 
     def _retired_lake_files(self, now: datetime) -> int:
@@ -111,6 +117,10 @@ class Housekeeping:
         for file in stray:
             self.state.delete(file)
         return len(stray)
+
+    def _rule_values(self, now: datetime) -> int:
+        with self.database.begin() as connection:
+            return rule_values.purge(connection, now - self.keep.values)
 
     def _scratch_folders(self, now: datetime) -> int:
         removed = 0

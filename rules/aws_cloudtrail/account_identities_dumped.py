@@ -1,5 +1,4 @@
-from cloudtrail_helpers import account, actor, by_tool, call_context, denied, failed, machine, same_actor
-from cloudtrail_reading import long_term_key
+from cloudtrail_helpers import account, actor, by_tool, call_context, denied, failed, long_term_key, machine, same_actor
 
 DUMPS = ("GetAccountAuthorizationDetails", "GetCredentialReport", "GenerateCredentialReport")
 

@@ -1,5 +1,5 @@
-from cloudtrail_helpers import account, actor, attempt, by_service, call_context, same_actor, text
-from cloudtrail_sharing import long_term_key, number
+from cloudtrail_helpers import account, actor, attempt, by_service, call_context, long_term_key, same_actor, text
+from cloudtrail_sharing import number
 
 MODELS = ("bedrock", "sagemaker")
 # EC2's quotas of accelerated machines, on demand and on the spot market, and of all common ones on the latter.

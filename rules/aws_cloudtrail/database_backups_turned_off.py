@@ -6,13 +6,14 @@ from cloudtrail_helpers import (
     by_tool,
     call_context,
     failed,
+    first_text,
     request,
     same_actor,
-    text,
 )
 
 RETENTION = ("ModifyDBInstance", "ModifyDBCluster")
 RECOVERY = ("pointInTimeRecoverySpecification", "pointInTimeRecoveryEnabled")
+NAMED_IN = ("dBInstanceIdentifier", "dBClusterIdentifier", "tableName", "dbiResourceId")
 
 
 def rule(event):
@@ -27,8 +28,7 @@ def rule(event):
 
 
 def database(event):
-    names = ("dBInstanceIdentifier", "dBClusterIdentifier", "tableName", "dbiResourceId")
-    return next(filter(None, (text(event, name) for name in names)), "unknown")
+    return first_text(event, NAMED_IN, "unknown")
 
 
 def title(event):

@@ -1,4 +1,4 @@
-from cloudtrail_helpers import account, actor, attempt, call_context, failed, request, text
+from cloudtrail_helpers import account, actor, attempt, call_context, failed, first_text, request
 
 NEW = ("CreateDBInstance", "CreateCluster")
 IN_USE = (
@@ -19,7 +19,7 @@ def rule(event):
 
 def database(event):
     names = ("dBInstanceIdentifier", "targetDBInstanceIdentifier", "clusterIdentifier")
-    return next(filter(None, (text(event, name) for name in names)), "unknown")
+    return first_text(event, names, "unknown")
 
 
 def title(event):
@@ -34,5 +34,5 @@ def severity(event):
 def alert_context(event):
     return call_context(event) | {
         "database": database(event),
-        "snapshot": text(event, "dBSnapshotIdentifier") or text(event, "snapshotIdentifier") or None,
+        "snapshot": first_text(event, ("dBSnapshotIdentifier", "snapshotIdentifier")),
     }

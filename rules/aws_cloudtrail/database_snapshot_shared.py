@@ -1,5 +1,5 @@
-from cloudtrail_helpers import account, actor, attempt, call_context, failed, stranger, text
-from cloudtrail_sharing import texts
+from cloudtrail_helpers import account, actor, attempt, text
+from cloudtrail_sharing import audience, reaches_outside, sharing_context, sharing_dedup, sharing_severity, texts
 
 NAMED_IN = {
     "ModifyDBSnapshotAttribute": "dBSnapshotIdentifier",
@@ -10,38 +10,25 @@ CALLS = tuple(NAMED_IN)
 
 
 def rule(event):
-    if event.get("eventName") not in CALLS:
-        return False
-    return public(event) or any(stranger(event, owner) for owner in shared_with(event))
+    return event.get("eventName") in CALLS and reaches_outside(event, readers(event))
 
 
-def shared_with(event):
+def readers(event):
     return texts(event, "valuesToAdd") + texts(event, "accountWithRestoreAccess")
-
-
-def public(event):
-    return "all" in shared_with(event)
-
-
-def audience(event):
-    return "everybody" if public(event) else "another account"
 
 
 def title(event):
     verb = attempt(event, "shared", "share")
-    return f"{actor(event)} {verb} a database snapshot of account {account(event)} with {audience(event)}"
+    return f"{actor(event)} {verb} a database snapshot of account {account(event)} with {audience(readers(event))}"
 
 
 def dedup(event):
-    return f"{account(event)}/{actor(event)}/{audience(event)}"
+    return sharing_dedup(event, readers(event))
 
 
 def severity(event):
-    if failed(event):
-        return "MEDIUM"
-    return "CRITICAL" if public(event) else "DEFAULT"
+    return sharing_severity(event, readers(event))
 
 
 def alert_context(event):
-    snapshot = text(event, NAMED_IN[event.get("eventName")])
-    return call_context(event) | {"snapshot": snapshot, "shared_with": shared_with(event)}
+    return sharing_context(event, readers(event), snapshot=text(event, NAMED_IN[event.get("eventName")]))

@@ -1,5 +1,4 @@
-from cloudtrail_helpers import account, actor, attempt, call_context, failed, machine, same_actor, text
-from cloudtrail_sharing import long_term_key
+from cloudtrail_helpers import account, actor, attempt, call_context, failed, long_term_key, machine, same_actor, text
 
 
 def rule(event):

@@ -1,5 +1,5 @@
-from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, machine, same_actor
-from cloudtrail_reading import SURVEY_CALLS, call, from_console, long_term_key
+from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, long_term_key, machine, same_actor
+from cloudtrail_reading import SURVEY_CALLS, call, from_console
 
 
 def rule(event):

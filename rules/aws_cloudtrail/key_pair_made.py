@@ -1,5 +1,14 @@
-from cloudtrail_helpers import account, actor, by_service, by_tool, call_context, failed, same_actor, text
-from cloudtrail_sharing import long_term_key
+from cloudtrail_helpers import (
+    account,
+    actor,
+    by_service,
+    by_tool,
+    call_context,
+    failed,
+    long_term_key,
+    same_actor,
+    text,
+)
 
 
 def rule(event):

@@ -1,10 +1,10 @@
-from cloudtrail_helpers import account, actor, by_service, call_context, failed, text
+from cloudtrail_helpers import account, actor, by_service, call_context, failed, long_term_key, text
 
 
 def rule(event):
     if event.get("eventName") != "UpdateFunctionCode20150331v2" or failed(event) or by_service(event):
         return False
-    return str(event.deep_get("userIdentity", "accessKeyId", default="")).startswith("AKIA")
+    return long_term_key(event)
 
 
 def title(event):

@@ -1,5 +1,4 @@
-from cloudtrail_helpers import account, actor, call_context, same_actor
-from cloudtrail_sharing import long_term_key
+from cloudtrail_helpers import account, actor, call_context, long_term_key, same_actor
 
 LAUNCHES = ("RunInstances", "RequestSpotInstances", "RequestSpotFleet", "CreateFleet")
 

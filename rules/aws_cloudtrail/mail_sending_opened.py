@@ -6,11 +6,12 @@ from cloudtrail_helpers import (
     by_tool,
     call_context,
     failed,
+    first_text,
+    long_term_key,
     request,
     same_actor,
     text,
 )
-from cloudtrail_sharing import long_term_key
 
 SENDERS = ("VerifyEmailIdentity", "VerifyDomainIdentity", "CreateEmailIdentity")
 SWITCHES = {"UpdateAccountSendingEnabled": "enabled", "PutAccountSendingAttributes": "sendingEnabled"}
@@ -41,6 +42,5 @@ def severity(event):
 
 
 def alert_context(event):
-    names = ("emailAddress", "domain", "emailIdentity")
-    sender = next(filter(None, (text(event, name) for name in names)), None)
+    sender = first_text(event, ("emailAddress", "domain", "emailIdentity"))
     return call_context(event) | {"sender": sender, "use_case": text(event, "useCaseDescription") or None}

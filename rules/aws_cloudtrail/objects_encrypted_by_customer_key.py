@@ -1,5 +1,5 @@
-from cloudtrail_helpers import actor, call_context, failed, same_actor, text
-from cloudtrail_sharing import long_term_key, texts
+from cloudtrail_helpers import actor, call_context, failed, long_term_key, same_actor, text
+from cloudtrail_sharing import texts
 
 BY_CUSTOMER = "x-amz-server-side-encryption-customer-algorithm"
 

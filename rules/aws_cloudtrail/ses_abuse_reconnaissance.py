@@ -1,5 +1,4 @@
-from cloudtrail_helpers import account, actor, by_tool, call_context, same_actor
-from cloudtrail_reading import long_term_key
+from cloudtrail_helpers import account, actor, by_tool, call_context, long_term_key, same_actor
 
 QUESTIONS = (
     "GetAccount",

@@ -1,5 +1,4 @@
-from cloudtrail_helpers import account, actor, attempt, call_context, failed, same_actor, text
-from cloudtrail_sharing import long_term_key
+from cloudtrail_helpers import account, actor, attempt, call_context, failed, long_term_key, same_actor, text
 
 READS = ("GetSnapshotBlock", "ListSnapshotBlocks", "ListChangedBlocks")
 

@@ -1,5 +1,15 @@
-from cloudtrail_helpers import account, actor, attempt, by_service, by_tool, call_context, failed, same_actor, text
-from cloudtrail_sharing import long_term_key
+from cloudtrail_helpers import (
+    account,
+    actor,
+    attempt,
+    by_service,
+    by_tool,
+    call_context,
+    failed,
+    long_term_key,
+    same_actor,
+    text,
+)
 
 CALLS = (
     "SetSMSAttributes",

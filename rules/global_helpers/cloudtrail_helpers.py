@@ -93,6 +93,11 @@ def text(event, *keys):
     return value if isinstance(value, str) else ""
 
 
+def first_text(event, names, default=None):
+    """The first of some parameters of the request that holds a text: calls name the same thing differently."""
+    return next(filter(None, (text(event, name) for name in names)), default)
+
+
 def denied(event):
     """Whether AWS refused the call for want of rights."""
     return event.get("errorCode") in DENIED
@@ -115,6 +120,11 @@ def by_tool(event):
     """Whether the call claims to come from a provisioning tool. Anybody can claim that: soften by it, never hide."""
     agent = str(event.get("userAgent", "")).lower()
     return any(tool in agent for tool in TOOLS)
+
+
+def long_term_key(event):
+    """Whether a user's own access key made the call: the kind that never expires, leaks with code and is sold."""
+    return str(event.deep_get("userIdentity", "accessKeyId", default="")).startswith("AKIA")
 
 
 def machine(event):

@@ -65,11 +65,6 @@ def sounds_like(name, words):
     return any(word in squeezed for word in words)
 
 
-def long_term_key(event):
-    """Whether a user's own access key made the call: the kind that leaks with code, and does not expire."""
-    return str(event.deep_get("userIdentity", "accessKeyId", default="")).startswith("AKIA")
-
-
 def from_console(event):
     """Whether the console made the call for somebody: it makes dozens for a single page."""
     return event.get("sessionCredentialFromConsole") in ("true", True)

@@ -1,6 +1,6 @@
 """Whose credentials a call used and what its request says: for the CloudTrail rules on exfiltration and impact."""
 
-from cloudtrail_helpers import as_list, request
+from cloudtrail_helpers import as_list, call_context, failed, request, same_actor, stranger
 
 
 def person(event):
@@ -8,11 +8,6 @@ def person(event):
     if event.deep_get("userIdentity", "type") in ("Root", "IAMUser"):
         return True
     return ":assumed-role/AWSReservedSSO_" in str(event.deep_get("userIdentity", "arn", default=""))
-
-
-def long_term_key(event):
-    """Whether the call was signed with a key that never expires: the kind that leaks and is sold."""
-    return str(event.deep_get("userIdentity", "accessKeyId", default="")).startswith("AKIA")
 
 
 def number(event, *keys):
@@ -26,3 +21,30 @@ def number(event, *keys):
 def texts(event, *keys):
     """All values at the end of a path of the request's parameters that may lead through lists, as texts."""
     return [str(value) for value in as_list(event.deep_walk("requestParameters", *keys))]
+
+
+def reaches_outside(event, readers):
+    """Whether something is opened to everybody ("all") or to an account that is none of ours."""
+    return "all" in readers or any(stranger(event, reader) for reader in readers)
+
+
+def audience(readers):
+    """Whom a copy is opened to, for a title."""
+    return "everybody" if "all" in readers else "another account"
+
+
+def sharing_dedup(event, readers):
+    """What one principal opens in one account, to everybody and to others apart."""
+    return f"{same_actor(event)}/{audience(readers)}"
+
+
+def sharing_severity(event, readers):
+    """Critical once everybody may read a copy; medium for an attempt that failed."""
+    if failed(event):
+        return "MEDIUM"
+    return "CRITICAL" if "all" in readers else "DEFAULT"
+
+
+def sharing_context(event, readers, **names):
+    """The call, what was opened, and to whom."""
+    return call_context(event) | names | {"shared_with": readers}

@@ -8,10 +8,12 @@ import msgspec
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.key_values import MemoryValues
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.rule_tests import run_tests
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
-from iota_dagster.core.detection.verdict import RuleMatch
+from iota_dagster.core.detection.surroundings import load_surroundings
+from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
 
 ALWAYS = "def rule(event):\n    return True\n"
 HEAD = "RuleID: My.Rule\nEnabled: true\nLogTypes: [Test.Log]\nSeverity: Low\n"
@@ -24,10 +26,18 @@ def pack(folder: Path, **files: str) -> RulePack:
     return load_rules([folder])
 
 
+def started(loaded: RulePack) -> tuple[Engine, list[RuleFailure]]:
+    """A pack's engine, as a worker starts it, and what of the pack is broken."""
+    importer = Importer()
+    context, failed = load_surroundings(loaded.surroundings, importer)
+    engine = Engine(loaded.rules, importer=importer, context=context)
+    return engine, [*failed, *engine.broken]
+
+
 def matches(loaded: RulePack, *events: dict[str, object]) -> list[RuleMatch]:
     assert loaded.errors == ()
-    engine = Engine(loaded.rules, surroundings=loaded.surroundings)
-    assert engine.broken == []
+    engine, broken = started(loaded)
+    assert broken == []
     verdict = engine.evaluate("Test.Log", [msgspec.json.encode(event) for event in events])
     assert verdict.failures == []
     return verdict.matches
@@ -155,8 +165,7 @@ def test_a_table_that_cannot_be_read_is_named_and_the_rules_go_on(tmp_path: Path
         a_yml=f"AnalysisType: rule\nFilename: a.py\n{HEAD}",
         a_py="def rule(event):\n    return True\n",
     )
-    engine = Engine(loaded.rules, surroundings=loaded.surroundings)
-    (failure,) = engine.broken
+    engine, (failure,) = started(loaded)
     assert (failure.rule_id, failure.function) == ("hosts", "lookup table")
     assert len(engine.evaluate("Test.Log", [b"{}"]).matches) == 1
 

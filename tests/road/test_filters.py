@@ -125,7 +125,7 @@ def delete_both(world: World, platform: Platform) -> None:
 
 
 def let_maintenance_delete_old_ones(world: World, platform: Platform) -> None:
-    keep = Keep(timedelta(days=7), timedelta(days=35))
+    keep = Keep(work=timedelta(days=7), ids=timedelta(days=35), values=timedelta(days=365))
     keeping = Housekeeping(
         platform.database, platform.lake, platform.work, platform.state, platform.settings.scratch, keep
     )

@@ -6,6 +6,7 @@ One bad rule, one bad function or one bad record never stops the others: it beco
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -19,9 +20,8 @@ from iota_dagster.core.detection.functions import RULE_ERRORS, Progress, RuleFun
 from iota_dagster.core.detection.key_values import Session
 from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.routes import Routes
-from iota_dagster.core.detection.rule import Rule, Surroundings
-from iota_dagster.core.detection.surroundings import load_surroundings
-from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
+from iota_dagster.core.detection.rule import Rule
+from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch, Verdict
 
 __all__ = ["Engine", "RuleFailure", "RuleMatch", "Verdict"]
 
@@ -30,13 +30,16 @@ ERRORS_ALLOWED = 100
 """How often a rule may fail in one call of `evaluate` before it is left out for the rest of it."""
 TIMEOUTS_ALLOWED = 3
 """How often a rule may take too long there."""
+_TIMED = 16
+"""Of so many calls of a rule the first is measured: a clock read for each would cost what a quick rule does."""
 
 
 class Engine:
     """The enabled rules of a pack, loaded and ready to judge records. One that cannot be loaded is in `broken`.
 
     A record is read only if some rule can match it (see `routing`); `routed=False` shows every record to every rule.
-    Rules are numbered from 1 in their order, those in `skip` too.
+    Rules are numbered from 1 in their order, those in `skip` too. `context` is what a pack's data models and tables
+    give to every event (see `load_surroundings`).
     """
 
     def __init__(
@@ -47,17 +50,15 @@ class Engine:
         importer: Importer | None = None,
         progress: Progress | None = None,
         skip: Collection[str] = (),
-        surroundings: Surroundings | None = None,
         context: EventContext | None = None,
     ) -> None:
-        """`surroundings` are loaded here, a `context` has been loaded from them before."""
         self._routed = routed
         self._progress: Progress = [0, 0, 0] if progress is None else progress
         self._by_log_type: dict[str, list[RuleFunctions]] = {}
         self._routes: dict[str, Routes[RuleFunctions]] = {}
         importer = importer or Importer()
-        loaded, self.broken = load_surroundings(surroundings or Surroundings(), importer)
-        self._context = context or loaded
+        self.broken: list[RuleFailure] = []
+        self._context = context
         for number, rule in enumerate(rules, start=1):
             if rule.enabled and rule.id not in skip:
                 self._load(rule, importer, number)
@@ -114,7 +115,7 @@ class Engine:
             if session is not None:
                 session.begin(event)
             tally.judge(index, event, pairs)
-        return Verdict(tally.matches, tally.failures())
+        return Verdict(tally.matches, tally.failures(), tally.costs())
 
     def _routes_of(self, log_type: str, rules: Sequence[RuleFunctions]) -> Routes[RuleFunctions] | None:
         if not self._routed:
@@ -150,10 +151,12 @@ class _Tally:
         self._first: dict[tuple[str, str], tuple[str, int]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._errors: Counter[int] = Counter()
+        self._calls: dict[RuleFunctions, int] = {}
+        self._seconds: dict[RuleFunctions, float] = {}
 
     def judge(self, index: int, event: Event, rules: Sequence[RuleFunctions]) -> None:
         """Show an event to rules, in their order."""
-        progress, off = self._progress, self._off
+        progress, off, calls = self._progress, self._off, self._calls
         progress[0] = index
         for functions in rules:
             if off and ((-1, functions.number) in off or (index, functions.number) in off):
@@ -161,7 +164,8 @@ class _Tally:
             try:
                 progress[2] += 1
                 progress[1] = functions.number
-                hit = functions.rule(event)
+                calls[functions] = count = calls.get(functions, -1) + 1
+                hit = self._timed(functions, event) if not count % _TIMED else functions.rule(event)
                 if hit is not False:
                     self._hit(hit, functions, index, event)
                 progress[1] = 0
@@ -189,6 +193,20 @@ class _Tally:
             self._errors[number] += ERRORS_ALLOWED // TIMEOUTS_ALLOWED + 1 if isinstance(error, RuleTimeout) else 1
             if self._errors[number] >= ERRORS_ALLOWED:
                 self._off.add((-1, number))
+
+    def _timed(self, functions: RuleFunctions, event: Event) -> object:
+        started = time.perf_counter()
+        try:
+            return functions.rule(event)
+        finally:
+            self._seconds[functions] = self._seconds.get(functions, 0.0) + time.perf_counter() - started
+
+    def costs(self) -> list[RuleCost]:
+        """What each rule took that was called."""
+        return [
+            RuleCost(functions.meta.id, last + 1, self._seconds.get(functions, 0.0) * (last + 1) / (last // _TIMED + 1))
+            for functions, last in self._calls.items()
+        ]
 
     def failures(self) -> list[RuleFailure]:
         """The failures, in the order in which they first occurred."""

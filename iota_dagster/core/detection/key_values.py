@@ -42,11 +42,15 @@ class StoredValue:
     expires_at: datetime
 
 
-class Values(Protocol):
-    """Where values are kept."""
+class EarlierValues(Protocol):
+    """Values that can be read: what the events before have left."""
 
     def read(self, key: str, before: Stamp) -> StoredValue | None:
         """The newest value of a key with a smaller stamp than this one, ended or not."""
+
+
+class Values(EarlierValues, Protocol):
+    """Where values are kept."""
 
     def write(self, key: str, stamp: Stamp, value: dict[str, Any], expires_at: datetime) -> None:
         """Keep a value; it replaces what the same stamp has written under the key before."""
@@ -55,7 +59,7 @@ class Values(Protocol):
 class MemoryValues:
     """Values in memory, for tests, or as a layer over others: what is written stays here, `written` lists it."""
 
-    def __init__(self, below: Values | None = None) -> None:
+    def __init__(self, below: EarlierValues | None = None) -> None:
         self._below = below
         self._by_key: dict[str, list[StoredValue]] = {}
 

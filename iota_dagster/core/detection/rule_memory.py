@@ -17,6 +17,22 @@ import msgspec
 from iota_dagster.core.detection.event import plain
 from iota_dagster.core.detection.key_values import Session, current
 
+__all__ = [
+    "add_to_string_set",
+    "check_account_age",
+    "evaluate_threshold",
+    "get_counter",
+    "get_dictionary",
+    "get_string_set",
+    "increment_counter",
+    "put_dictionary",
+    "put_string_set",
+    "remove_from_string_set",
+    "reset_counter",
+    "reset_string_set",
+    "set_key_expiration",
+]
+
 LIFETIME = timedelta(days=90)
 """How long a value lasts that no rule gave another end."""
 FROM_NOW = 604_801

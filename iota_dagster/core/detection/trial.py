@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from iota_dagster.core.detection.key_values import MemoryValues, StoredValue
 from iota_dagster.core.detection.messages import Judge, Judged
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.verdict import RuleFailure, Verdict
+from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, Verdict
 from iota_dagster.core.detection.worker_process import Died
 
 DEATHS_ALLOWED = 3
@@ -137,18 +137,21 @@ def shifted(verdict: Verdict, by: int) -> Verdict:
     return Verdict(
         [replace(match, index=match.index + by) for match in verdict.matches],
         [replace(failure, index=failure.index + by) for failure in verdict.failures],
+        verdict.costs,
     )
 
 
 def merged(verdicts: Iterable[Verdict]) -> Verdict:
     """Several verdicts on the same records as one; a rule's failures are one for each of its functions."""
     matches, failures = [], dict[tuple[str, str], RuleFailure]()
+    costs: list[RuleCost] = []
     for verdict in verdicts:
         matches += verdict.matches
+        costs += verdict.costs
         for failure in verdict.failures:
             key = failure.rule_id, failure.function
             failures[key] = _both(failures[key], failure) if key in failures else failure
-    return Verdict(matches, list(failures.values()))
+    return Verdict(matches, list(failures.values()), costs)
 
 
 def _both(one: RuleFailure, other: RuleFailure) -> RuleFailure:

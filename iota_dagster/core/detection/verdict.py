@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -45,8 +45,18 @@ class RuleFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCost:
+    """How often a rule was called, and about how many seconds its calls took: some of them were measured."""
+
+    rule_id: str
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """All that the rules have to say about some records."""
+    """All that the rules have to say about some records, and what it took: no part of what verdicts compare by."""
 
     matches: list[RuleMatch]
     failures: list[RuleFailure]
+    costs: list[RuleCost] = field(default_factory=list, compare=False)

@@ -16,10 +16,8 @@ import signal
 import socket
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.engine import Engine
@@ -39,6 +37,8 @@ from iota_dagster.core.detection.messages import (
     receive,
 )
 from iota_dagster.core.detection.modules import Importer
+from iota_dagster.core.detection.surroundings import load_surroundings
+from iota_dagster.core.detection.verdict import RuleFailure
 
 PROGRESS_BYTES = 24
 """Three 64-bit numbers in shared memory, see `functions.Progress`."""
@@ -79,26 +79,26 @@ def serve(connection: socket.socket, progress: Progress) -> None:
     _limit_memory(setup.memory_bytes)
     Watch(progress, setup.call_seconds).start()
     progress[0] = LOADING
-    engine = _load(setup, progress)
-    connection.sendall(encode_answer(Ready(engine.broken)))
+    engine, broken = _load(setup, progress)
+    connection.sendall(encode_answer(Ready(broken)))
     while True:
         request = decode_request(receive(connection))
         assert isinstance(request, Judge)
         connection.sendall(encode_answer(_judge(engine, request, connection)))
 
 
-def _load(setup: Setup, progress: Progress) -> Engine:
-    """The engine; what is loaded stays, so looking through it for garbage would only cost time."""
+def _load(setup: Setup, progress: Progress) -> tuple[Engine, list[RuleFailure]]:
+    """The engine, and what of the pack is broken; it all stays, so that a search for garbage would only cost time."""
     gc.disable()
     files = KeptCode(Path(setup.codes)) if setup.codes else CodeFiles()
-    engine = Engine(
-        setup.rules, importer=Importer(files), progress=progress, skip=setup.skip, surroundings=setup.surroundings
-    )
+    importer = Importer(files)
+    context, failed = load_surroundings(setup.surroundings, importer)
+    engine = Engine(setup.rules, importer=importer, progress=progress, skip=setup.skip, context=context)
     if isinstance(files, KeptCode):
         files.save()
     gc.freeze()
     gc.enable()
-    return engine
+    return engine, [*failed, *engine.broken]
 
 
 def _judge(engine: Engine, request: Judge, connection: socket.socket) -> Judged:
@@ -126,9 +126,6 @@ class _AskedValues:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         assert isinstance(told, Told)
         return told.value
-
-    def write(self, key: str, stamp: Stamp, value: dict[str, Any], expires_at: datetime) -> None:
-        raise NotImplementedError("a layer above keeps what is written")
 
 
 def _limit_memory(size: int) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from iota_dagster.core.detection.key_values import Values
+from iota_dagster.core.detection.key_values import EarlierValues
 from iota_dagster.core.detection.messages import (
     LARGEST_ANSWER,
     Answer,
@@ -93,7 +93,7 @@ class WorkerProcess:
         self._room = setup.memory_bytes - self._loaded
         return answer.broken
 
-    def judge(self, request: Judge, values: Values | None = None) -> Judged:
+    def judge(self, request: Judge, values: EarlierValues | None = None) -> Judged:
         """The answer to a request; what rules ask meanwhile of what they remember is read from `values`."""
         answer = self._ask(request, values)
         if not isinstance(answer, Judged):
@@ -113,7 +113,7 @@ class WorkerProcess:
             return 0
         return int(pages[0]) * mmap.PAGESIZE if pages else 0
 
-    def _ask(self, request: Request, values: Values | None) -> Answer:
+    def _ask(self, request: Request, values: EarlierValues | None) -> Answer:
         try:
             answer = self._exchange(request)
             while isinstance(answer, Ask):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from iota_dagster.core.alerting.windows import Reach, Span, around, reach_of
 from iota_dagster.core.model import Alert, Match
 from iota_dagster.core.store import correlations
 from iota_dagster.core.store.database import chunked, upsert
-from iota_dagster.core.store.schema import alert_groups, alerts, as_values, column_names, deliveries, matches
+from iota_dagster.core.store.schema import alert_groups, alerts, as_values, column_names, matches
 
 Group = tuple[str, str]
 """(rule id, dedup string): what alerts are computed by."""
@@ -46,15 +46,6 @@ class AlertChanges:
     withdrawn: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     deliveries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AlertTotals:
-    """Figures over all stored alerts: alerts by status and by severity, outbox rows by status."""
-
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    by_severity: Mapping[str, int] = field(default_factory=dict)
-    deliveries: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +111,6 @@ def list_alerts(connection: sa.Connection, limit: int = 50, *, rule_id: str | No
     if rule_id is not None:
         query = query.where(alerts.c.rule_id == rule_id)
     return [as_alert(row) for row in connection.execute(query).mappings()]
-
-
-def alert_totals(connection: sa.Connection) -> AlertTotals:
-    """The figures of all stored alerts and of the outbox."""
-
-    def counted(column: sa.Column[str]) -> dict[str, int]:
-        rows = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column))
-        return {str(value): int(count) for value, count in rows}
-
-    return AlertTotals(counted(alerts.c.status), counted(alerts.c.severity), counted(deliveries.c.status))
 
 
 def as_alert(row: Mapping[Any, Any]) -> Alert:

@@ -154,19 +154,6 @@ def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Seq
         connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})
 
 
-def hour_rows(connection: sa.Connection, table: str, hour: Hour) -> tuple[int, int, int]:
-    """An event hour's totals: (rows, bytes, files)."""
-    here = (lake_files.c.table_name == table) & (lake_files.c.hour == hour)
-    row = connection.execute(
-        sa.select(
-            sa.func.coalesce(sa.func.sum(lake_files.c.rows), 0),
-            sa.func.coalesce(sa.func.sum(lake_files.c.bytes), 0),
-            sa.func.count(),
-        ).where(here)
-    ).one()
-    return int(row[0]), int(row[1]), int(row[2])
-
-
 def table_rows(connection: sa.Connection) -> dict[str, int]:
     """Rows by table over the whole lake."""
     rows = connection.execute(

@@ -35,7 +35,7 @@ class RuleValues:
 
 
 class StoredValues:
-    """The values in the store as rules read them, each time as they stand; what is written waits for `save`."""
+    """The values in the store as rules read them, each time as they stand; what a batch writes comes by `save`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,10 +44,6 @@ class StoredValues:
         """The newest value of a key with a smaller stamp than this one, ended or not."""
         with self._database.read() as connection:
             return RuleValues(connection).read(key, before)
-
-    def write(self, key: str, stamp: Stamp, value: dict[str, Any], expires_at: datetime) -> None:
-        """Never: a batch's values are saved with its matches, in one transaction."""
-        raise NotImplementedError("put a layer of MemoryValues above and save what it holds")
 
 
 def save(connection: sa.Connection, written: Iterable[tuple[str, StoredValue]]) -> None:

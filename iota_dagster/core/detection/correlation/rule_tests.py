@@ -9,12 +9,6 @@ from iota_dagster.core.detection.correlation.rule import CorrelationRule, Correl
 from iota_dagster.core.detection.test_report import TestFailure
 
 
-def run_correlation_tests(rule: CorrelationRule, test_name: str | None = None) -> list[TestFailure]:
-    """The rule's tests that fail, or the one test of that name if it does."""
-    chosen = [test for test in rule.tests if test_name in (None, test.name)]
-    return [failure for test in chosen if (failure := run_correlation_test(rule, test))]
-
-
 def run_correlation_test(rule: CorrelationRule, test: CorrelationTest) -> TestFailure | None:
     """Run one test; `None` when it passed.
 

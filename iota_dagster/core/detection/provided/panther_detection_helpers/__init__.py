@@ -1,33 +1,4 @@
 """The helpers under the name that public rules know them by; some rules import them from here directly."""
 
-from iota_dagster.core.detection.rule_memory import (
-    add_to_string_set,
-    check_account_age,
-    evaluate_threshold,
-    get_counter,
-    get_dictionary,
-    get_string_set,
-    increment_counter,
-    put_dictionary,
-    put_string_set,
-    remove_from_string_set,
-    reset_counter,
-    reset_string_set,
-    set_key_expiration,
-)
-
-__all__ = [
-    "add_to_string_set",
-    "check_account_age",
-    "evaluate_threshold",
-    "get_counter",
-    "get_dictionary",
-    "get_string_set",
-    "increment_counter",
-    "put_dictionary",
-    "put_string_set",
-    "remove_from_string_set",
-    "reset_counter",
-    "reset_string_set",
-    "set_key_expiration",
-]
+from iota_dagster.core.detection.provided.panther_detection_helpers.caching import *  # noqa: F403 - the same, once more
+from iota_dagster.core.detection.provided.panther_detection_helpers.caching import __all__ as __all__
