@@ -15,7 +15,7 @@ from iota_dagster.core.alerting.destinations.json_lines import JsonLines as Json
 from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.decode import DecodeLimits
-from iota_dagster.core.decoding import IngestPlan
+from iota_dagster.core.decoding import Declared, IngestPlan
 from iota_dagster.core.detection.overlays import apply, read_overlays
 from iota_dagster.core.detection.pack_cache import read_rules
 from iota_dagster.core.detection.rule import RulePack
@@ -34,6 +34,7 @@ from iota_dagster.core.rebuild import IdRebuilder
 from iota_dagster.core.register import Origin
 from iota_dagster.core.road import Alerting, Road
 from iota_dagster.core.seen import BloomOptions, SeenEvents
+from iota_dagster.core.spooling import SPOOLED, EventSpool, spooled_prefix
 from iota_dagster.core.storage import Storage, open_storage
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
@@ -43,6 +44,8 @@ from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, JsonLines, Settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from iota_dagster.core.aws.queue import SqsQueue
     from iota_dagster.core.lake.catalog import LakeCatalog
 
@@ -69,6 +72,7 @@ class Platform:
 def open_platform(settings: Settings, bloom: BloomOptions | None = None, accounts: Accounts | None = None) -> Platform:
     """Put the platform together; the store is brought to its newest schema, nothing else is touched.
 
+    It is good for one run as far as rules go: they are read when first asked for, and then stay as they are.
     `bloom` and `accounts` take the place of what the settings say of the filters and the integrations' roles.
     """
     spare_pandas()
@@ -78,12 +82,14 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
     accounts = accounts or open_accounts(settings)
-    origin_of = origins([(item.location, item.prefix, _origin(item)) for item in settings.integrations])
-    objects = Objects(_Readable(origin_of), accounts, settings.limits.compressed_bytes)
+    spool = open_storage(settings.spool_url, clients)
+    places = [(item.location, item.prefix, _origin(item)) for item in settings.integrations]
+    origin_of = origins([*places, (*spooled_prefix(spool.url), SPOOLED)])
+    objects = Objects(_Readable(origin_of), _Clients(accounts, clients), settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
     pool = _shared_pool(settings.process_workers or default_workers())
-    plan = IngestPlan(_limits(settings), _DeclaredTypes(settings.integrations), settings.inline_bytes)
+    plan = IngestPlan(decode_limits(settings), _Declared(settings.integrations), settings.inline_bytes)
     settings.scratch.mkdir(parents=True, exist_ok=True)
     road = Road(
         database=database,
@@ -91,7 +97,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         preparer=Preparer(database, work, state, seen, pool, plan),
         lake=Lake(database, lake, settings.scratch),
         alerting=Alerting(
-            rules=lambda: shared_rule_workers(settings),
+            rules=_rules_of_a_run(settings),
             destinations=[_destination(item) for item in settings.destinations],
             route=_Routing(settings.routing),
             notify_within=timedelta(hours=settings.notify_within_hours),
@@ -100,7 +106,11 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         scratch=settings.scratch,
         heartbeat=timedelta(seconds=settings.heartbeat_seconds),
     )
-    keep = Keep(timedelta(days=settings.work_files_days), timedelta(days=settings.id_files_days))
+    keep = Keep(
+        work=timedelta(days=settings.work_files_days),
+        ids=timedelta(days=settings.id_files_days),
+        values=timedelta(days=settings.rule_values_days),
+    )
     housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep)
     return Platform(
         settings=settings,
@@ -109,7 +119,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         state=state,
         work=work,
         objects=objects,
-        intake=Intake(database, objects, origin_of),
+        intake=Intake(database, objects, origin_of, EventSpool(database, spool, objects)),
         queue=_queue(settings, clients),
         catalog=_catalog(settings, clients, database),
         accounts=accounts,
@@ -150,9 +160,18 @@ def rule_pack(settings: Settings) -> RulePack:
     return apply(pack, read_overlays(settings.rule_overlays, [item.name for item in settings.destinations]))
 
 
-def shared_rule_workers(settings: Settings) -> RuleWorkers:
-    """The rule workers of this process; new ones once a rule has changed."""
-    pack = rule_pack(settings)
+def _rules_of_a_run(settings: Settings) -> Callable[[], RuleWorkers]:
+    """The rule workers, with the rules as they are at the first call: a platform is opened for each run anew."""
+
+    @cache
+    def pack() -> RulePack:
+        return rule_pack(settings)
+
+    return lambda: shared_rule_workers(settings, pack())
+
+
+def shared_rule_workers(settings: Settings, pack: RulePack) -> RuleWorkers:
+    """The workers of this process for a pack; new ones once it, or a table that it looks things up in, has changed."""
     limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
     tables = [Path(table.file).stat().st_mtime_ns for table in pack.surroundings.tables if Path(table.file).exists()]
     key = f"{pack.version} {limits} {tables}"
@@ -173,7 +192,8 @@ def default_workers() -> int:
     return cores if cores > 1 else 0
 
 
-def _limits(settings: Settings) -> DecodeLimits:
+def decode_limits(settings: Settings) -> DecodeLimits:
+    """What one log object may ask for."""
     limits = settings.limits
     return DecodeLimits(
         compressed_bytes=limits.compressed_bytes,
@@ -258,16 +278,28 @@ class _Readable:
 
 
 @dataclass(frozen=True, slots=True)
-class _DeclaredTypes:
-    """The log types that an object's integration declares; None where it declares none."""
+class _Clients:
+    """The S3 client that reads an integration, with its role; what is spooled is read with our own credentials."""
+
+    accounts: Accounts
+    own: ClientFactory
+
+    def __call__(self, integration: str) -> S3Client:
+        return self.own.s3() if integration == SPOOLED.integration else self.accounts(integration)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What an object's integration says of its content."""
 
     integrations: Sequence[Integration]
 
-    def __call__(self, item: LogObject) -> tuple[str, ...] | None:
+    def __call__(self, item: LogObject) -> Declared:
         for integration in self.integrations:
             if integration.name == item.integration:
-                return integration.log_types or None
-        return None
+                header = integration.vpcflow_fields
+                return Declared(integration.log_types or None, header.encode() if header else None)
+        return Declared()
 
 
 @dataclass(frozen=True, slots=True)

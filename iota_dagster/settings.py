@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -28,12 +29,14 @@ from pydantic import (
 )
 
 from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.notification import QUEUE
 from iota_dagster.settings_file import CONFIG, Written, explain, override, read_file
 from iota_dagster.settings_types import GIB, MIB, Folder, Name, Size, StorageUrl, StoreUrl
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
 Routing = dict[str, tuple[str, ...]]
+_COMMON_NAMES = {"ENABLE_METRICS": "IOTA_ENABLE_METRICS"}
 
 
 def _derived(shown: str, default: Callable[[dict[str, Any]], Any], description: str, **more: Any) -> Any:
@@ -87,6 +90,16 @@ class Integration(Model):
         None, description="Most S3 requests a second and process with its role; none: as many as S3 takes."
     )
     log_types: tuple[str, ...] = Field((), description="The log types to expect there; none: all known ones.")
+    vpcflow_fields: str | None = Field(
+        None,
+        pattern=r"^\s*[a-z${][a-z0-9${}_-]*(\s+[a-z${][a-z0-9${}_-]*)+\s*$",
+        description="The fields of VPC flow logs that come without a header line, in their order; `${…}` is allowed.",
+    )
+
+    @field_validator("vpcflow_fields")
+    @classmethod
+    def _as_a_header(cls, value: str | None) -> str | None:
+        return value and " ".join(re.sub(r"[${}]", "", value).split())
 
     @model_validator(mode="after")
     def _one_place(self) -> Integration:
@@ -138,6 +151,11 @@ class Settings(Model):
     state_url: StorageUrl = _derived(
         "`<home>/state`", lambda data: data["home"] / "state", "Id files and bloom filters: a folder or `s3://…`."
     )
+    spool_url: StorageUrl = _derived(
+        "`<home>/spool`",
+        lambda data: data["home"] / "spool",
+        "Events that came in the queue itself, the only copy: a folder or `s3://…`.",
+    )
     scratch: Folder = _derived(
         "`<home>/scratch`", lambda data: data["home"] / "scratch", "Local space for objects being read."
     )
@@ -178,6 +196,9 @@ class Settings(Model):
     notify_within_hours: PositiveInt = Field(24, description="Only events younger than this page anybody.")
     id_files_days: PositiveInt = Field(35, description="How long an event hour's id files stay after its last event.")
     work_files_days: PositiveInt = Field(7, description="How long work files stay once their objects are done.")
+    rule_values_days: PositiveInt = Field(
+        365, description="How old an event may be and still find what rules remembered before it."
+    )
 
     rule_seconds: PositiveFloat = Field(2.0, description="Most seconds that one call of a rule may take.")
     rule_memory: Size = Field(ByteSize(GIB), description="Most memory of a process that runs rules.")
@@ -194,6 +215,17 @@ class Settings(Model):
         "Destinations by severity (INFO, LOW, MEDIUM, HIGH, CRITICAL), for alerts whose rule names none. "
         "A severity left out keeps its default.",
     )
+    enable_metrics: bool = Field(
+        False, description="Whether `iota serve` shows /metrics; the variable `ENABLE_METRICS` sets it as well."
+    )
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="The address that `iota serve` listens on.")
+    metrics_port: int = Field(9477, ge=0, le=65_535, description="Its port; 0: any that is free.")
+    pushgateway_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="A Prometheus Pushgateway that `iota serve` sends its metrics to, where nobody can scrape them.",
+    )
+
     endpoint_url: str | None = Field(None, pattern="^https?://", description="Another AWS endpoint, for tests.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least that is logged.")
 
@@ -206,6 +238,13 @@ class Settings(Model):
     @classmethod
     def _names_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         _refuse_doubles([item.name for item in value], "the name {} is taken twice")
+        return value
+
+    @field_validator("integrations")
+    @classmethod
+    def _no_name_of_ours(cls, value: tuple[Integration, ...]) -> tuple[Integration, ...]:
+        if any(item.name == QUEUE for item in value):
+            raise ValueError(f"the name {QUEUE} is iota's own, for events that come in the queue itself")
         return value
 
     @field_validator("integrations")
@@ -253,11 +292,17 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     file = _settings_file(path, environ)
     written = read_file(file) if file else Written()
-    override(written, environ, Settings)
+    override(written, _common(environ), Settings)
     try:
         return Settings.model_validate(written.values, context={"base": file.absolute().parent if file else Path.cwd()})
     except ValidationError as error:
         raise explain(error, written, Settings, str(file or "settings")) from None
+
+
+def _common(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with what it says by a common name; ours goes before it."""
+    named = {ours: environ[name] for name, ours in _COMMON_NAMES.items() if name in environ and not environ.get(ours)}
+    return {**environ, **named}
 
 
 def _settings_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -13,7 +13,7 @@ _MEANINGS = {
     MessageKind.S3: "S3 tells of new objects",
     MessageKind.EVENTBRIDGE_OBJECT: "EventBridge tells of a new object",
     MessageKind.CLOUDTRAIL_NOTICE: "CloudTrail tells of delivered objects",
-    MessageKind.EVENTBRIDGE_EVENT: "EventBridge brings the event itself",
+    MessageKind.EVENTBRIDGE_EVENT: "EventBridge brings the event itself: the sensor would spool it",
     MessageKind.S3_TEST: "noise: S3 tests a new notification configuration",
     MessageKind.S3_OTHER: "noise: S3 tells of something other than new objects",
     MessageKind.SNS_SUBSCRIPTION: "noise: SNS asks to confirm a subscription or tells that one has ended",
@@ -45,6 +45,6 @@ def _summary(told: Message) -> dict[str, Any]:
 def _text(told: Message) -> str:
     lines = [f"{told.kind}: {_MEANINGS[told.kind]}"]
     lines += [f"  object  s3://{found.bucket}/{found.key}" for found in told.objects]
-    lines += [f"  event   {len(event)} bytes" for event in told.events]
+    lines += [f"  event   {len(event.detail)} bytes" for event in told.events]
     lines += [f"  problem {problem}" for problem in told.problems]
     return "\n".join(lines)

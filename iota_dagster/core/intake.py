@@ -1,8 +1,8 @@
 """Queue messages → the ledger: what they name is registered, and only then may they be deleted.
 
-A message is deleted when all that it says is durable: its objects are rows of the ledger, or its body is in quarantine.
-One that cannot be settled now (its object has to be looked up and the role does not answer) stays in the queue and
-comes again after the visibility timeout.
+A message is deleted when all that it says is durable: its objects are rows of the ledger, the event that it brings is
+spooled (see `spooling`), or its body is in quarantine. One that cannot be settled now (its object has to be looked up
+and the role does not answer) stays in the queue and comes again after the visibility timeout.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from iota_dagster.core.model import ObjectRef, ObjectStatus
 from iota_dagster.core.notification import Message, MessageKind, read_message
 from iota_dagster.core.objects import ObjectReader
 from iota_dagster.core.register import Origin, is_log, register_object
+from iota_dagster.core.spooling import EventSpool, event_id
 from iota_dagster.core.store import messages as message_store
 from iota_dagster.core.store.database import Database
 
-RECEIVERS = 8
-"""Threads that receive at once while a queue is full."""
 DRAIN_SECONDS = 3
 """How long messages are taken in before what they named is acted on."""
+SPOOL_EVENTS, SPOOL_BYTES = 5_000, 8 << 20
+"""Events of several rounds go into one object, until they are so many or so large."""
 LOOKUPS = 8
 """Threads that look up objects whose message names no etag."""
 UNKNOWN = Origin("unknown")
@@ -42,17 +43,18 @@ class Outcome(StrEnum):
     REGISTERED = "registered"  # its objects are in the ledger
     NOISE = "noise"  # it says nothing that we need
     QUARANTINED = "quarantined"  # it cannot be read, in part at least: kept whole
-    WAITING = "waiting"  # it carries events itself: left in the queue
-    HELD = "held"  # an object could not be looked up now: left in the queue
+    SPOOLED = "spooled"  # the event that it brings is in an object of ours
+    HELD = "held"  # an object could not be looked up, or written, now: left in the queue
 
 
 @dataclass(slots=True)
 class Taken:
-    """What a round brought: messages by kind and outcome, objects named, and those the ledger did not have."""
+    """What was brought: messages by kind and outcome, objects named, those the ledger did not have, events spooled."""
 
     messages: Counter[tuple[MessageKind, Outcome]] = field(default_factory=Counter)
     objects: int = 0
     new: int = 0
+    events: int = 0
     outages: list[str] = field(default_factory=list)
 
     @property
@@ -90,7 +92,27 @@ class _Settled:
 
     @property
     def deletable(self) -> bool:
-        return self.outcome not in (Outcome.WAITING, Outcome.HELD)
+        return self.outcome is not Outcome.HELD
+
+    def events(self) -> dict[bytes, bytes]:
+        """The envelopes of the events that it brings, by what tells them from all others."""
+        return {event_id(event, self.received.id): event.envelope for event in self.message.events}
+
+
+@dataclass(slots=True)
+class _Carried:
+    """Messages that bring events, collected over some rounds, to be spooled together."""
+
+    settled: list[_Settled] = field(default_factory=list)
+    bytes: int = 0
+
+    def add(self, item: _Settled) -> None:
+        self.settled.append(item)
+        self.bytes += sum(len(event.envelope) for event in item.message.events)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.settled) >= SPOOL_EVENTS or self.bytes >= SPOOL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +122,70 @@ class Intake:
     database: Database
     objects: ObjectReader
     origin_of: Callable[[str, str], Origin | None]
+    spool: EventSpool
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def drain(self, queue: SqsQueue, wait_seconds: int, most: int) -> Taken:
         """Wait for a first message, then take what there is for a few seconds, about `most` messages.
 
         Each round is stored and deleted before the next one is received, so that a process that dies holds few back.
+        Only events wait for those of the next rounds: fewer and larger objects are made of them.
         """
-        taken = Taken()
+        taken, carried = Taken(), _Carried()
         received = queue.receive(wait_seconds)
         end = time.monotonic() + DRAIN_SECONDS
         while received:
-            self._take(queue, received, taken)
-            if taken.received >= most or taken.outages or time.monotonic() > end:
+            self._take(queue, received, taken, carried)
+            if carried.is_full:
+                self._spool(queue, carried.settled, taken)
+                carried = _Carried()
+            if taken.received + len(carried.settled) >= most or taken.outages or time.monotonic() > end:
                 break
-            received = _receive_many(queue, RECEIVERS if len(received) >= AT_ONCE else 1)
+            received = queue.receive_many() if len(received) >= AT_ONCE else queue.receive()
+        self._spool(queue, carried.settled, taken)
         return taken
 
-    def _take(self, queue: SqsQueue, received: Sequence[Received], taken: Taken) -> None:
-        settled = self._settle(received)
+    def _take(self, queue: SqsQueue, received: Sequence[Received], taken: Taken, carried: _Carried) -> None:
+        settled: list[_Settled] = []
+        for item in self._settle(received):
+            if item.outcome is Outcome.SPOOLED:
+                carried.add(item)
+            else:
+                settled.append(item)
+        if not settled:
+            return
         with self.database.begin() as connection:
             taken.new += self._store(connection, settled)
+        self._end(queue, settled, taken)
+
+    def _spool(self, queue: SqsQueue, carried: Sequence[_Settled], taken: Taken) -> None:
+        """Make events durable; where that is impossible now their messages stay."""
+        if not carried:
+            return
+        try:
+            taken.events += self._keep(carried)
+        except Outage as outage:
+            carried = [replace(item, outcome=Outcome.HELD) for item in carried]
+            taken.outages.append(str(outage))
+            with self.database.begin() as connection:
+                self._store(connection, carried)
+        self._end(queue, carried, taken)
+
+    def _keep(self, carried: Sequence[_Settled], forget: bool = False) -> int:
+        """Spool events; with `forget` their messages leave the quarantine. How many events are new."""
+
+        def beside(connection: sa.Connection) -> None:
+            self._store(connection, carried)
+            for item in carried if forget else ():
+                message_store.forget(connection, item.received.body)
+
+        events: dict[bytes, bytes] = {}
+        for item in carried:
+            events |= item.events()
+        return self.spool.keep(events, self.clock(), beside)
+
+    def _end(self, queue: SqsQueue, settled: Sequence[_Settled], taken: Taken) -> None:
+        """Delete messages whose content is durable, and note what became of all."""
         queue.delete([item.received for item in settled if item.deletable])
         for item in settled:
             taken.messages[item.message.kind, item.outcome] += 1
@@ -132,29 +197,36 @@ class Intake:
         """Read messages of the quarantine once more; those that can be read now leave it. How many did."""
         settled = self._settle([Received("", "", body) for body in bodies])
         read = [item for item in settled if item.outcome in (Outcome.REGISTERED, Outcome.NOISE)]
+        carried = [item for item in settled if item.outcome is Outcome.SPOOLED]
         with self.database.begin() as connection:
             self._store(connection, read)
             for item in read:
                 message_store.forget(connection, item.received.body)
-        return len(read)
+        if carried:
+            self._keep(carried, forget=True)
+        return len(read) + len(carried)
 
     def _settle(self, received: Sequence[Received]) -> list[_Settled]:
         read = [(item, read_message(item.body)) for item in received]
-        nameless = {ref for _, message in read for ref in message.objects if ref.etag is None and is_log(ref)}
+        nameless = {ref for _, message in read for ref in message.objects if ref.etag is None and self._is_wanted(ref)}
         found = self._look_up(sorted(nameless, key=lambda ref: (ref.bucket, ref.key)))
         return [self._judge(item, message, found) for item, message in read]
 
     def _judge(self, item: Received, message: Message, found: Mapping[ObjectRef, _Entry | Outage]) -> _Settled:
         if message.kind is MessageKind.EVENTBRIDGE_EVENT:
-            return _Settled(item, message, Outcome.WAITING)
+            return _Settled(item, message, Outcome.SPOOLED)
         entries: list[_Entry] = []
-        for ref in filter(is_log, message.objects):
+        for ref in filter(self._is_wanted, message.objects):
             entry = found[ref] if ref in found else self._entry(ref)
             if isinstance(entry, Outage):
                 return _Settled(item, message, Outcome.HELD, outage=str(entry))
             entries.append(entry)
         outcome = Outcome.REGISTERED if entries else Outcome.NOISE
         return _Settled(item, message, Outcome.QUARANTINED if message.problems else outcome, tuple(entries))
+
+    def _is_wanted(self, ref: ObjectRef) -> bool:
+        """Whether a message may register an object: what is spooled, or was about to be, is the spool's alone."""
+        return is_log(ref) and not self.spool.owns(ref.bucket, ref.key)
 
     def _entry(self, ref: ObjectRef) -> _Entry:
         origin = self.origin_of(ref.bucket, ref.key)
@@ -194,13 +266,6 @@ class Intake:
         counted = Counter((item.message.kind.value, item.outcome.value) for item in settled)
         message_store.count(connection, counted)
         return new
-
-
-def _receive_many(queue: SqsQueue, calls: int) -> list[Received]:
-    if calls == 1:
-        return queue.receive()
-    with ThreadPoolExecutor(calls) as pool:
-        return [item for part in pool.map(lambda _: queue.receive(), range(calls)) for item in part]
 
 
 def origins(rules: Sequence[tuple[str, str, Origin]]) -> Callable[[str, str], Origin | None]:

@@ -17,6 +17,8 @@ import msgspec
 
 from iota_dagster.core.model import ObjectRef
 
+QUEUE = "queue"
+"""The integration of the events that messages bring themselves; see `spooling`."""
 _SNS_DEPTH = 3
 _CLOUDTRAIL_VALIDATION = "CloudTrail validation message."
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -47,15 +49,27 @@ _NOISE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedEvent:
+    """An event that a message brings itself: EventBridge's envelope and the event in it, both as they were written.
+
+    `id` is EventBridge's own: one per event, the same however often it is delivered. None where there is none.
+    """
+
+    envelope: bytes
+    detail: bytes
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """What a message says. `objects` are in order and without doubles, `events` as the vendor wrote them.
+    """What a message says. `objects` are in order and without doubles.
 
     A message with `problems` may still have objects: both count. Keep its body before deleting it.
     """
 
     kind: MessageKind
     objects: tuple[ObjectRef, ...] = ()
-    events: tuple[bytes, ...] = ()
+    events: tuple[CarriedEvent, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -156,7 +170,9 @@ def _eventbridge(content: dict[str, Any], text: bytes) -> Message:
 def _event(content: dict[str, Any], text: bytes) -> Message:
     if not isinstance(content["detail"], dict):
         return _unreadable("an EventBridge event whose detail is no object")
-    return Message(MessageKind.EVENTBRIDGE_EVENT, events=(bytes(_raw_fields.decode(text)["detail"]),))
+    name = content.get("id")
+    event = CarriedEvent(text, bytes(_raw_fields.decode(text)["detail"]), name if isinstance(name, str) else None)
+    return Message(MessageKind.EVENTBRIDGE_EVENT, events=(event,))
 
 
 def _cloudtrail_notice(content: dict[str, Any]) -> Message:

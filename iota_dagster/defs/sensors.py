@@ -56,7 +56,9 @@ def _take_in(platform: Platform, wait_seconds: int) -> Taken:
 def _tell(context: dg.SensorEvaluationContext, taken: Taken, outside: list[Hour]) -> None:
     if taken.received:
         outcomes = ", ".join(f"{name}: {number}" for name, number in sorted(taken.by_outcome().items()))
-        context.log.info(f"{taken.received} messages ({outcomes}), {taken.new} of {taken.objects} objects are new")
+        found = f"{taken.new} of {taken.objects} objects are new"
+        found += f", {taken.events} new events are spooled" if taken.events else ""
+        context.log.info(f"{taken.received} messages ({outcomes}), {found}")
     for outage in taken.outages:
         context.log.warning(f"a message waits in the queue until this has passed: {outage}")
     if outside:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iota_dagster.core import intake as intake_module
 from iota_dagster.core.aws.queue import SqsQueue
 from iota_dagster.core.errors import ObjectMissing, Outage
 from iota_dagster.core.intake import Intake, Outcome, Taken, origins
+from iota_dagster.core.local_objects import LocalObjects
+from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.model import LogObject, ObjectRef, ObjectStatus
 from iota_dagster.core.notification import MessageKind
 from iota_dagster.core.register import Origin
+from iota_dagster.core.spooling import EventSpool
 from iota_dagster.core.store import messages, quarantine
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects
@@ -44,10 +50,10 @@ class FakeObjects:
         return ObjectRef(bucket, key, self.etags[key], 10)
 
     def fetch(self, object: LogObject, target: Path) -> None:
-        raise NotImplementedError
+        raise AssertionError("taking a message in reads no object")
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectRef]:
-        raise NotImplementedError
+        raise AssertionError("taking a message in lists no bucket")
 
 
 @pytest.fixture
@@ -67,9 +73,19 @@ def queue(aws: Aws) -> SqsQueue:
 
 
 @pytest.fixture
-def intake(store: Database) -> Intake:
+def intake(store: Database, tmp_path: Path) -> Intake:
     origin_of = origins([("logs", "", Origin("trail", "111122223333", "us-east-1"))])
-    return Intake(store, FakeObjects({KEY: "e1"}), origin_of)
+    return Intake(store, FakeObjects({KEY: "e1"}), origin_of, spool_at(store, tmp_path / "spool"))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain goes on until the queue is empty, however slow the machine is."""
+    monkeypatch.setattr(intake_module, "DRAIN_SECONDS", 60)
+
+
+def spool_at(store: Database, folder: Path) -> EventSpool:
+    return EventSpool(store, LocalStorage(folder), LocalObjects(1 << 20))
 
 
 def created(*objects: tuple[str, str], bucket: str = "logs", time: str = "2026-11-22T10:06:00.000Z") -> str:
@@ -182,14 +198,106 @@ def test_a_bad_record_beside_a_good_one_is_kept_and_the_good_one_is_taken(
     assert (counted["reason"], counted["items"]) == (messages.UNREADABLE, 1)
 
 
-def test_a_message_that_carries_an_event_stays_in_the_queue_and_is_counted(
+def carrying(name: str, **detail: Any) -> str:
+    """A message that brings an event itself."""
+    kind = "AWS API Call via CloudTrail"
+    return json.dumps({"id": name, "source": "aws.iam", "detail-type": kind, "detail": {"name": name} | detail})
+
+
+def spooled(store: Database) -> list[list[str]]:
+    """The ids of the events in each object of the spool that the ledger knows."""
+    c = log_objects.c
+    with store.read() as connection:
+        rows = connection.execute(sa.select(c.bucket, c.key).where(c.integration == "queue").order_by(c.id)).all()
+    contents = [gzip.decompress((Path(bucket.removeprefix("file://")) / key).read_bytes()) for bucket, key in rows]
+    return [sorted(json.loads(line)["id"] for line in content.splitlines()) for content in contents]
+
+
+def test_a_message_that_brings_an_event_is_spooled_deleted_and_counted(
     intake: Intake, queue: SqsQueue, store: Database
 ) -> None:
-    send(queue, json.dumps({"source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "detail": {"a": 1}}))
-    one_round(intake, queue)
+    send(queue, carrying("a"), json.dumps({"Type": "Notification", "Message": carrying("b")}))
+    taken = intake.drain(queue, 0, 2)
+    taken.events += intake.drain(queue, 0, 2).events
+    assert (sorted(chain.from_iterable(spooled(store))), taken.events) == (["a", "b"], 2)
+    assert left(queue) == 0
+    with store.read() as connection:
+        assert messages.counts(connection) == {("eventbridge_event", "spooled"): 2}
+
+
+def test_a_redelivered_event_is_deleted_and_makes_no_object(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    for bodies in ([carrying("a")], [carrying("a")], [carrying("a"), carrying("b")]):
+        send(queue, *bodies)
+        while left(queue):
+            one_round(intake, queue)
+    assert sorted(chain.from_iterable(spooled(store))) == ["a", "b"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_the_events_of_several_rounds_lie_in_one_object(intake: Intake, aws: Aws, store: Database) -> None:
+    sqs = aws.clients.sqs()
+    queue = SqsQueue(sqs, sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"])
+    names = [f"e{number:02}" for number in range(35)]
+    send(queue, *map(carrying, names), created((KEY, "e1")))
+    taken = intake.drain(queue, 0, 1000)
+    assert spooled(store) == [names]
+    assert (taken.received, taken.events, taken.new, left(queue)) == (36, 35, 1, 0)
+
+
+def test_events_wait_while_the_spool_cannot_be_written_and_the_other_messages_are_taken(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    class Full(LocalStorage):
+        def write(self, path: str, data: bytes) -> None:
+            raise Outage("the disk is full")
+
+    folder = Path(intake.spool.bucket.removeprefix("file://"))
+    full = replace(intake, spool=EventSpool(store, Full(folder), LocalObjects(1 << 20)))
+    send(queue, carrying("a"), created((KEY, "e1")))
+    taken = [one_round(full, queue), one_round(full, queue)]
+    assert any("disk is full" in outage for item in taken for outage in item.outages)
+    assert ledger(store) == [(KEY, "e1", "pending")]
     assert left(queue) == 1
     with store.read() as connection:
-        assert messages.counts(connection) == {("eventbridge_event", "waiting"): 1}
+        assert messages.counts(connection)["eventbridge_event", "held"] >= 1
+    one_round(intake, queue)
+    assert (spooled(store), left(queue)) == ([["a"]], 0)
+
+
+def test_no_message_registers_an_object_of_the_spool(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    own = intake.spool.prefix + "2026/11/22/10/20261122T1005Z_left-by-a-crash.jsonl.gz"
+    send(queue, created((own, "e1"), bucket=intake.spool.bucket))
+    taken = one_round(intake, queue)
+    assert taken.messages == {(MessageKind.S3, Outcome.NOISE): 1}
+    assert (ledger(store), left(queue)) == ([], 0)
+
+
+def test_a_quarantined_message_that_brings_an_event_is_spooled_once_it_can_be_read(
+    intake: Intake, store: Database
+) -> None:
+    with store.begin() as connection:
+        messages.keep(connection, carrying("a"), "an older version could not read it", intake.clock())
+    assert intake.read_again([carrying("a")]) == 1
+    assert spooled(store) == [["a"]]
+    with store.read() as connection:
+        assert quarantine.messages(connection, reason=messages.UNREADABLE) == []
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2)), min_size=1, max_size=12), st.integers(0, 2**32))
+def test_any_events_in_any_order_and_repetition_are_spooled_once(
+    tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, int]], seed: int
+) -> None:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('store')}/iota.db")
+    database.migrate()
+    spool = spool_at(database, tmp_path_factory.mktemp("spool"))
+    intake = Intake(database, FakeObjects({}), origins([]), spool)
+    thrice = [carrying(f"e{name}", version=version) for name, version in named] * 3
+    random.Random(seed).shuffle(thrice)
+    for start in range(0, len(thrice), 5):
+        intake.read_again(thrice[start : start + 5])
+    assert sorted(chain.from_iterable(spooled(database))) == sorted(f"e{name}" for name, _ in set(named))
+    database.dispose()
 
 
 def test_noise_is_deleted_and_counted(intake: Intake, queue: SqsQueue, store: Database) -> None:
@@ -259,6 +367,7 @@ def test_a_key_without_an_hour_is_delivered_when_the_message_says_it_was_created
     assert hour % 24 == 7
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_full_queue_is_drained_in_one_go(intake: Intake, aws: Aws, store: Database) -> None:
     sqs = aws.clients.sqs()
     queue = SqsQueue(sqs, sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"])
@@ -286,7 +395,8 @@ def test_any_messages_in_any_order_and_repetition_leave_the_same_ledger(
 def _after(folders: pytest.TempPathFactory, named: list[tuple[str, int, int]]) -> Any:
     database = Database(f"sqlite:///{folders.mktemp('store')}/iota.db")
     database.migrate()
-    intake = Intake(database, FakeObjects({}), origins([("logs", "", Origin("trail"))]))
+    spool = spool_at(database, folders.mktemp("spool"))
+    intake = Intake(database, FakeObjects({}), origins([("logs", "", Origin("trail"))]), spool)
     bodies = [created((f"{KEY}{key}", f"e{etag}"), bucket=bucket) for bucket, key, etag in named]
     intake.read_again(bodies)
     c = log_objects.c

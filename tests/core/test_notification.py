@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.cli.message import command as message
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.notification import Message, MessageKind, read_message
+from iota_dagster.core.notification import CarriedEvent, Message, MessageKind, read_message
 
 
 def s3_record(key: str = "a.gz", name: str = "ObjectCreated:Put", **more: Any) -> dict[str, Any]:
@@ -129,8 +129,16 @@ def test_a_record_that_does_not_say_what_happened_is_taken_for_a_new_object() ->
 def test_an_event_in_an_envelope_comes_out_as_it_was_written(detail_type: str, source: str) -> None:
     event = '{ "eventID":"1",  "n":1.50, "text":"é\\u00e9" }'
     body = json.dumps(eventbridge(detail_type, "HERE", source)).replace('"HERE"', event)
-    assert read_message(body) == Message(MessageKind.EVENTBRIDGE_EVENT, events=(event.encode(),))
-    assert read_message(json.dumps(sns(body))).events == (event.encode(),)
+    carried = CarriedEvent(body.encode(), event.encode())
+    assert read_message(body) == Message(MessageKind.EVENTBRIDGE_EVENT, events=(carried,))
+    assert read_message(json.dumps(sns(body))).events == (carried,)
+
+
+@pytest.mark.parametrize(("written", "read"), [({"id": "6f87-a"}, "6f87-a"), ({}, None), ({"id": 7}, None)])
+def test_an_event_is_known_by_the_id_of_its_envelope(written: dict[str, Any], read: str | None) -> None:
+    envelope = eventbridge("SystemLog", {"uuid": "1"}, "aws.partner/okta.com/x") | written
+    (event,) = read_message(json.dumps(envelope)).events
+    assert event.id == read
 
 
 # Noise.
@@ -262,7 +270,9 @@ def test_the_command_reads_standard_input_and_speaks_plainly() -> None:
     body = json.dumps(eventbridge("SystemLog", {"uuid": "1"}, "aws.partner/okta.com/x"))
     result = CliRunner().invoke(message, ["-"], input=body)
     assert result.exit_code == 0
-    assert result.output == "eventbridge_event: EventBridge brings the event itself\n  event   13 bytes\n"
+    assert result.output == (
+        "eventbridge_event: EventBridge brings the event itself: the sensor would spool it\n  event   13 bytes\n"
+    )
 
 
 def test_the_command_tells_an_unreadable_message_without_failing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 10
 """Messages in one call: SQS takes and gives no more."""
+CALLS = 8
+"""Calls at once for many messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +69,26 @@ class SqsQueue:
             for item in answer.get("Messages", [])
         ]
 
+    def receive_many(self) -> list[Received]:
+        """What some calls at once give, without waiting: for a queue that is full."""
+        with ThreadPoolExecutor(CALLS) as pool:
+            return [item for part in pool.map(lambda _: self.receive(), range(CALLS)) for item in part]
+
     def delete(self, messages: Sequence[Received]) -> int:
         """Delete deliveries; how many the queue refused to (their receipt is too old: they come again)."""
-        refused = 0
-        for start in range(0, len(messages), AT_ONCE):
-            part = messages[start : start + AT_ONCE]
-            with _outages(self.url):
-                answer = self._client.delete_message_batch(
-                    QueueUrl=self.url,
-                    Entries=[{"Id": str(index), "ReceiptHandle": item.receipt} for index, item in enumerate(part)],
-                )
-            refused += len(answer.get("Failed", []))
-        return refused
+        parts = [messages[start : start + AT_ONCE] for start in range(0, len(messages), AT_ONCE)]
+        if len(parts) <= 1:
+            return sum(map(self._delete, parts))
+        with ThreadPoolExecutor(min(CALLS, len(parts))) as pool:
+            return sum(pool.map(self._delete, parts))
+
+    def _delete(self, part: Sequence[Received]) -> int:
+        with _outages(self.url):
+            answer = self._client.delete_message_batch(
+                QueueUrl=self.url,
+                Entries=[{"Id": str(index), "ReceiptHandle": item.receipt} for index, item in enumerate(part)],
+            )
+        return len(answer.get("Failed", []))
 
     def depth(self) -> QueueDepth:
         """How full the queue is, about."""
