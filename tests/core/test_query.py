@@ -185,7 +185,7 @@ def test_tables_can_be_joined(lake: Lake) -> None:
 
 
 def test_what_there_is_can_be_listed(lake: Lake) -> None:
-    assert [row["name"] for row in lake.ask("SHOW TABLES")] == ["alerts", "cloudtrail_events"]
+    assert [row["name"] for row in lake.ask("SHOW TABLES")] == ["alerts", "all_logs", "cloudtrail_events"]
     columns = {row["column_name"]: row["column_type"] for row in lake.ask("DESCRIBE cloudtrail_events")}
     assert columns["p_event_time"] == "TIMESTAMP WITH TIME ZONE"
     assert list(columns)[-4:] == ["year", "month", "day", "hour"]
@@ -246,14 +246,14 @@ def test_a_query_reaches_nothing_but_the_tables(lake: Lake, sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT * FROM nothing", r"^Table with name nothing does not exist\. There are: alerts, cloudtrail_events\.$"),
+        ("SELECT * FROM nothing", r"^Table with name nothing does not exist\. There are: alerts, all_logs, cloudtrail_events\.$"),
         (
             "SELECT eventname2 FROM cloudtrail_events",
             r'^Referenced column "eventname2" not found .*"eventName".* \(DESCRIBE <table> shows a table\'s columns\)$',
         ),
         ("SELEC 1", r'^syntax error at or near "SELEC"$'),
         ("SELECT 'a'::INT", r"^Could not convert string 'a' to INT32$"),
-        ("SELECT * FROM read_text('/etc/hostname')", r"^a query can read the lake's tables only \(alerts, cloudtrail"),
+        ("SELECT * FROM read_text('/etc/hostname')", r"^a query can read the lake's tables only \(alerts, all_logs, cloudtrail"),
         (" -- nothing", "^there is no SQL to run$"),
     ],
 )
@@ -273,3 +273,14 @@ def test_a_lake_file_that_is_not_there_is_an_outage(lake: Lake, table: str) -> N
     lake.row(HOUR, table)
     with pytest.raises(Outage, match=r"the lake did not answer: .*b1\.parquet"):
         lake.ask(f"SELECT * FROM {table}")
+
+
+def test_all_logs_are_one_table_with_the_columns_that_they_share(lake: Lake) -> None:
+    lake.file(HOUR, "GetObject")
+    lake.file(HOUR + 1, "PutObject", table="other_events")
+    lake.file(HOUR, "found", table="alert_matches")
+    rows = lake.ask("SELECT hour, p_event_time, p_raw FROM all_logs ORDER BY hour")
+    assert [(row["hour"], row["p_raw"]) for row in rows] == [("09", None), ("10", None)]
+    assert lake.ask("SELECT count(*) AS n FROM all_logs WHERE hour='10'") == [{"n": 1}]
+    with pytest.raises(QueryError, match="eventName"):
+        lake.ask("SELECT eventName FROM all_logs")
