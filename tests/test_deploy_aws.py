@@ -36,7 +36,14 @@ PERMISSIONS = {
     "sts:GetCallerIdentity": [],
 }
 # What is called with an integration's role; all else is called with iota's own.
-IN_LOG_ACCOUNTS = ("core/aws/s3_objects.py", "core/aws/s3_listing.py", "doctor_checks/accounts.py")
+IN_LOG_ACCOUNTS = (
+    "core/aws/digest_signatures.py",
+    "core/aws/s3_objects.py",
+    "core/aws/s3_listing.py",
+    "doctor_checks/accounts.py",
+)
+# What AWS lets nobody narrow to a resource.
+WITHOUT_RESOURCES = ("cloudtrail:ListPublicKeys",)
 # Dagster's manager of run logs and pyarrow ask for these.
 BY_LIBRARIES = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 
@@ -46,7 +53,7 @@ def operations() -> dict[str, str]:
     session = botocore.session.get_session()
     return {
         xform_name(name): f"{service}:{name}"
-        for service in ("glue", "s3", "secretsmanager", "sqs", "sts")
+        for service in ("cloudtrail", "glue", "s3", "secretsmanager", "sqs", "sts")
         for name in session.get_service_model(service).operation_names
         if xform_name(name) not in NO_OPERATIONS
     }
@@ -73,7 +80,7 @@ def needed() -> dict[str, set[str]]:
         if name.startswith("demo/"):
             continue
         for permission in called(path, known):
-            in_log_account = name in IN_LOG_ACCOUNTS and permission.startswith("s3:")
+            in_log_account = name in IN_LOG_ACCOUNTS and permission.startswith(("cloudtrail:", "s3:"))
             found["log-account-role.json" if in_log_account else "iota-role.json"].add(permission)
     return found
 
@@ -104,6 +111,8 @@ def test_no_policy_allows_everything(name: str) -> None:
     for statement in policy(name):
         assert statement["Effect"] == "Allow"
         assert "*" not in json.dumps(statement["Action"])
+        if statement["Action"] in WITHOUT_RESOURCES:
+            continue
         resources = statement.get("Resource", [])
         assert "*" not in ([resources] if isinstance(resources, str) else resources)
 

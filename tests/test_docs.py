@@ -16,6 +16,7 @@ from iota_dagster.cli import COMMANDS, rules_table
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.sources import SOURCES
+from scripts import log_sources_page
 from tests.cli.logs import packed, record, write
 
 ROOT = Path(__file__).parent.parent
@@ -105,9 +106,14 @@ def test_the_architecture_names_every_asset() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "iota_dagster/defs/assets").glob("*.py"))
     assets = set(re.findall(r"^@hourly_asset\([^\n]*\)\ndef (\w+)", sources, re.MULTILINE))
     assert assets >= {"raw_logs", "events", "lake", "alerts", "alert_deliveries"}
-    tables = {alert_matches.TABLE, *(source.table for source in SOURCES.values())}
     shown = read("docs/architecture.md")
-    assert [name for name in sorted(assets | tables) if f"`{name}`" not in shown] == []
+    assert [name for name in sorted({*assets, alert_matches.TABLE}) if f"`{name}`" not in shown] == []
+
+
+def test_the_page_of_the_log_types_is_current() -> None:
+    assert read("docs/log-sources.md") == log_sources_page.page(), "run `make docs`"
+    shown = read("docs/log-sources.md")
+    assert [source.table for source in SOURCES.values() if f"`{source.table}`" not in shown] == []
 
 
 def test_the_operations_explain_every_status_of_an_object() -> None:

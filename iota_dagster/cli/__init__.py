@@ -24,6 +24,7 @@ COMMANDS = {
     "query": "Run SQL over the lake.",
     "rules": "Test, check and write detection rules.",
     "scan": "Find log objects that no message told of.",
+    "verify": "Compare the ledger with digests and places; fetch what is missing.",
     "serve": "Serve metrics and probes for Prometheus and Kubernetes.",
 }
 

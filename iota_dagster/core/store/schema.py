@@ -323,6 +323,7 @@ quarantine = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sample", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("dropped_at", UtcDateTime),  # somebody gave it up: the row stays for the accounting, its sample goes
     sa.Index(None, "batch_id"),
     sa.Index(None, "object_id"),
     sa.Index(None, "reason"),
@@ -334,6 +335,14 @@ message_counts = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("outcome", sa.Text, primary_key=True),  # see `intake.Outcome`
     _count("messages"),
+)
+
+spooled_events = sa.Table(
+    "spooled_events",
+    metadata,
+    sa.Column("event_id", sa.LargeBinary, primary_key=True),  # see `spooling.event_id`
+    sa.Column("spooled_at", UtcDateTime, nullable=False),
+    sa.Index(None, "spooled_at"),
 )
 
 # Ordered by their bytes on both databases, as Python orders them.
@@ -356,6 +365,52 @@ rule_packs = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),  # see `batches.rules_version`
     sa.Column("first_used_at", UtcDateTime, nullable=False),
     sa.Column("rules", sa.JSON, nullable=False),  # of each enabled one by its id: [version, [log types]]
+)
+
+digests = sa.Table(
+    "digests",
+    metadata,
+    sa.Column("object_id", Id, sa.ForeignKey("log_objects.id"), primary_key=True, autoincrement=False),
+    sa.Column("integration", sa.Text, nullable=False),
+    sa.Column("bucket", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),  # of the logs that it lists: a trail's account and region
+    sa.Column("backfill", sa.Boolean, nullable=False),  # adds what regular ones have missed
+    sa.Column("start_at", UtcDateTime, nullable=False),
+    sa.Column("end_at", UtcDateTime, nullable=False),
+    sa.Column("files", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # its signature's: valid, invalid, unchecked; or unreadable
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("read_at", UtcDateTime, nullable=False),
+    sa.Index(None, "end_at"),
+    sa.Index(None, "folder", "end_at"),
+)
+
+digest_files = sa.Table(
+    "digest_files",
+    metadata,
+    sa.Column("digest_id", Id, sa.ForeignKey("digests.object_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("bucket", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),  # of the uncompressed content
+    sa.Index(None, "bucket", "key"),
+)
+
+batch_figures = sa.Table(
+    "batch_figures",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),  # or the unit of a correlation rule's hour
+    sa.Column("step", sa.Text, primary_key=True),  # see `figures.Step`
+    sa.Column("figures", sa.JSON, nullable=False),  # what it has counted in `figure_totals`: [[name, labels, value]]
+)
+
+figure_totals = sa.Table(
+    "figure_totals",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),  # a JSON list
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
 )
 
 

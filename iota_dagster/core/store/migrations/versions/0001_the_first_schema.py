@@ -54,6 +54,13 @@ def upgrade() -> None:
         op.f("ix_alerts_rule_id_dedup_period_start"), "alerts", ["rule_id", "dedup", "period_start"], unique=False
     )
     op.create_table(
+        "batch_figures",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("batch_id", "step", name=op.f("pk_batch_figures")),
+    )
+    op.create_table(
         "batches",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("delivery_hour", sa.Integer(), nullable=False),
@@ -136,6 +143,14 @@ def upgrade() -> None:
         sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("log_type", "hour", name=op.f("pk_event_hours")),
+    )
+    op.create_table(
+        "figure_totals",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_figure_totals")),
     )
     op.create_table(
         "hour_requests",
@@ -283,6 +298,37 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_run_batches_batch_id"), "run_batches", ["batch_id"], unique=False)
     op.create_table(
+        "spooled_events",
+        sa.Column("event_id", sa.LargeBinary(), nullable=False),
+        sa.Column("spooled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_spooled_events")),
+    )
+    op.create_index(op.f("ix_spooled_events_spooled_at"), "spooled_events", ["spooled_at"], unique=False)
+    op.create_table(
+        "digests",
+        sa.Column(
+            "object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("integration", sa.Text(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("backfill", sa.Boolean(), nullable=False),
+        sa.Column("start_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("end_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["object_id"],
+            ["log_objects.id"],
+        ),
+        sa.PrimaryKeyConstraint("object_id", name=op.f("pk_digests")),
+    )
+    op.create_index(op.f("ix_digests_end_at"), "digests", ["end_at"], unique=False)
+    op.create_index(op.f("ix_digests_folder_end_at"), "digests", ["folder", "end_at"], unique=False)
+    op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -295,6 +341,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("sample", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dropped_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["object_id"],
             ["log_objects.id"],
@@ -305,3 +352,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_quarantine_batch_id"), "quarantine", ["batch_id"], unique=False)
     op.create_index(op.f("ix_quarantine_object_id"), "quarantine", ["object_id"], unique=False)
     op.create_index(op.f("ix_quarantine_reason"), "quarantine", ["reason"], unique=False)
+    op.create_table(
+        "digest_files",
+        sa.Column("digest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["digest_id"], ["digests.object_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest_id", "bucket", "key", name=op.f("pk_digest_files")),
+    )
+    op.create_index(op.f("ix_digest_files_bucket_key"), "digest_files", ["bucket", "key"], unique=False)

@@ -1,0 +1,208 @@
+"""What CloudTrail's digests say was delivered, beside what the ledger has; and when each integration delivered.
+
+Of a digest whose signature is invalid only the fact is kept: what it lists counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from iota_dagster.core.completeness.digest import ListedFile
+from iota_dagster.core.hours import Hour, hour_start
+from iota_dagster.core.model import LogObject, ObjectStatus
+from iota_dagster.core.store.database import chunked, insert_ignore
+from iota_dagster.core.store.ledger import as_log_object
+from iota_dagster.core.store.schema import digest_files, digests, log_objects, matches
+
+_O, _D, _F = log_objects.c, digests.c, digest_files.c
+_GONE = (ObjectStatus.MISSING, ObjectStatus.REFUSED, ObjectStatus.SUPERSEDED)
+TRUSTED = ("valid", "unchecked")
+"""States of digests whose lists count."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestRow:
+    """A digest as the store keeps it, without the files that it lists; see `schema.digests`."""
+
+    object_id: int
+    integration: str
+    bucket: str
+    key: str
+    folder: str
+    backfill: bool
+    start_at: datetime
+    end_at: datetime
+    files: int
+    state: str
+    why: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A file that a digest lists and the ledger has not as listed.
+
+    `status` is None where the ledger has no such object; `altered` where one was read that had another content.
+    """
+
+    integration: str
+    bucket: str
+    key: str
+    end_at: datetime
+    status: str | None
+    altered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlarm:
+    """What of a match of ours decides whether it is still the same."""
+
+    id: str
+    owner: str
+    title: str
+    context: dict[str, Any]
+
+
+def unread_digests(connection: sa.Connection, hours: range, limit: int) -> dict[str, list[LogObject]]:
+    """By integration the digests of some delivery hours that are done and have not been read, oldest first.
+
+    Of each integration `limit` at most: one whose digests cannot be had does not keep the others from theirs.
+    """
+    known = sa.exists().where(_D.object_id == _O.id)
+    mine = (_O.kind == "digest", _O.status == ObjectStatus.DONE, _O.delivery_hour.between(hours[0], hours[-1]))
+    order = (_O.delivery_hour, _O.id)
+    place = sa.func.row_number().over(partition_by=_O.integration, order_by=order).label("place")
+    unread = sa.select(log_objects, place).where(*mine, ~known).subquery()
+    query = sa.select(unread).where(unread.c.place <= limit).order_by(unread.c.integration, unread.c.place)
+    found: dict[str, list[LogObject]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["integration"], []).append(as_log_object(row))
+    return found
+
+
+def add_digest(connection: sa.Connection, row: DigestRow, files: Iterable[ListedFile]) -> None:
+    """Keep what a digest says; once, whoever reads it."""
+    values = {column.name: getattr(row, column.name) for column in digests.columns}
+    if connection.execute(insert_ignore(connection, digests), values).rowcount == 0:
+        return
+    listed = (
+        {"digest_id": row.object_id, "bucket": item.bucket, "key": item.key, "sha256": item.sha256} for item in files
+    )
+    for part in chunked(listed):
+        connection.execute(insert_ignore(connection, digest_files), part)
+
+
+def has_earlier(connection: sa.Connection, row: DigestRow) -> bool:
+    """Whether a digest of the same trail and kind is known that ended earlier: a chain begins only once."""
+    same = (_D.bucket == row.bucket, _D.folder == row.folder, _D.backfill == row.backfill)
+    return bool(connection.scalar(sa.select(sa.exists().where(*same, _D.end_at < row.end_at))))
+
+
+def digests_in_doubt(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> list[DigestRow]:
+    """The digests that end in [since, until) whose signature is invalid, or that cannot be read, oldest first."""
+    query = sa.select(digests).where(_D.end_at >= since, _D.end_at < until, _D.state.not_in(TRUSTED))
+    rows = connection.execute(query.order_by(_D.end_at, _D.object_id).limit(limit)).mappings()
+    return [DigestRow(**row) for row in rows]
+
+
+def digest_states(connection: sa.Connection, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
+    """How many digests end in [since, until), by state and by why."""
+    query = sa.select(_D.state, _D.why, sa.func.count()).where(_D.end_at >= since, _D.end_at < until)
+    return {(state, why): count for state, why, count in connection.execute(query.group_by(_D.state, _D.why))}
+
+
+def unmet(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Unmet]:
+    """What digests that end in [since, until) list and the ledger has not done with the same content, oldest first.
+
+    A file counts once, with the first digest that lists it. A key that was overwritten after it was read is altered,
+    even though its first content was the right one.
+    """
+    same = (_O.bucket == _F.bucket, _O.key == _F.key)
+    done = (*same, _O.status == ObjectStatus.DONE)
+    kept = sa.exists().where(*done, _O.content_sha256 == _F.sha256)
+    altered = sa.exists().where(*done, _O.content_sha256 != _F.sha256)
+    status = sa.select(sa.func.max(_O.status)).where(*same).scalar_subquery()
+    query = (
+        sa.select(_D.integration, _F.bucket, _F.key, _D.end_at, status.label("status"), altered.label("altered"))
+        .join_from(digests, digest_files, _D.object_id == _F.digest_id)
+        .where(_D.end_at >= since, _D.end_at < until, sa.or_(~kept, altered))
+        .order_by(_D.end_at, _F.bucket, _F.key)
+        .limit(limit)
+    )
+    found: dict[tuple[str, str], Unmet] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault((row["bucket"], row["key"]), Unmet(**{**row, "altered": bool(row["altered"])}))
+    return list(found.values())
+
+
+def windows(
+    connection: sa.Connection, since: datetime, until: datetime
+) -> Iterator[tuple[str, str, datetime, datetime]]:
+    """Bucket, folder, start and end of the trusted regular digests that touch [since, until), in this order."""
+    query = sa.select(_D.bucket, _D.folder, _D.start_at, _D.end_at).where(
+        _D.end_at >= since, _D.start_at < until, _D.state.in_(TRUSTED), ~_D.backfill
+    )
+    for row in connection.execute(query.order_by(_D.bucket, _D.folder, _D.start_at)):
+        yield row.bucket, row.folder, row.start_at, row.end_at
+
+
+def unlisted(connection: sa.Connection, hour: Hour, buckets: Sequence[str], limit: int) -> Iterator[LogObject]:
+    """CloudTrail's log objects of a delivery hour in some buckets that no digest lists, or not yet."""
+    listed = sa.exists().where(_F.bucket == _O.bucket, _F.key == _O.key)
+    query = sa.select(log_objects).where(
+        _O.delivery_hour == hour,
+        _O.kind == "log",
+        _O.status.not_in(_GONE),
+        _O.bucket.in_(buckets),
+        _O.key.contains("/CloudTrail/", autoescape=True),
+        ~listed,
+    )
+    for row in connection.execute(query.order_by(_O.id).limit(limit)).mappings():
+        yield as_log_object(row)
+
+
+def states_of(connection: sa.Connection, bucket: str, keys: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The status of the ledger's objects at some keys of a bucket, by key and etag."""
+    query = sa.select(_O.key, _O.etag, _O.status).where(_O.bucket == bucket, _O.key.in_(keys))
+    return {(row.key, row.etag): row.status for row in connection.execute(query)}
+
+
+def arrival_minutes(connection: sa.Connection, integration: str, hours: range) -> list[datetime]:
+    """The minutes in which an integration delivered logs (digests are none), in order.
+
+    What arrived in one minute is one arrival: a burst of files says nothing of the gaps between bursts.
+    """
+    moment = sa.func.coalesce(_O.last_modified, _O.registered_at)
+    if connection.dialect.name == "postgresql":
+        minute = sa.cast(sa.extract("epoch", sa.func.date_trunc("minute", moment)), sa.BigInteger)
+    else:
+        minute = sa.cast(sa.func.strftime("%s", sa.func.substr(moment, 1, 16)), sa.BigInteger)
+    mine = (_O.integration == integration, _O.kind == "log", _O.delivery_hour.between(hours[0], hours[-1]))
+    query = sa.select(minute.label("minute")).where(*mine).distinct().order_by("minute")
+    return [datetime.fromtimestamp(value, UTC) for value in connection.execute(query).scalars()]
+
+
+def last_hour(connection: sa.Connection, integration: str, until: Hour) -> Hour | None:
+    """The newest delivery hour, not after `until`, in which an integration delivered logs."""
+    mine = (_O.integration == integration, _O.kind == "log", _O.delivery_hour <= until)
+    query = sa.select(_O.delivery_hour).where(*mine).order_by(_O.delivery_hour.desc()).limit(1)
+    return connection.scalar(query)
+
+
+def alarms(connection: sa.Connection, rule_ids: Sequence[str], since: datetime) -> dict[str, StoredAlarm]:
+    """The stored matches of some rules of ours, by id, from a moment on."""
+    c = matches.c
+    query = sa.select(c.id, c.batch_id, c.title, c.context).where(c.rule_id.in_(rule_ids), c.event_time >= since)
+    return {row.id: StoredAlarm(row.id, row.batch_id, row.title, row.context) for row in connection.execute(query)}
+
+
+def forget_before(connection: sa.Connection, hour: Hour) -> int:
+    """Throw away digests that ended before an hour, with what they list; how many there were."""
+    old = sa.select(_D.object_id).where(_D.end_at < hour_start(hour)).scalar_subquery()
+    connection.execute(sa.delete(digest_files).where(_F.digest_id.in_(old)))
+    return connection.execute(sa.delete(digests).where(_D.end_at < hour_start(hour))).rowcount

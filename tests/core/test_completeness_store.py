@@ -1,0 +1,313 @@
+"""Digests against the ledger, on both kinds of database; and what is wrong as alerts that come and go."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.completeness.alarms import Alarms
+from iota_dagster.core.completeness.comparison import Comparison, compare, is_covered
+from iota_dagster.core.completeness.findings import Finding, Kind, Silence
+from iota_dagster.core.completeness.reading import DigestReader
+from iota_dagster.core.completeness.signature import CannotCheck
+from iota_dagster.core.errors import ObjectMissing, Outage
+from iota_dagster.core.hours import hour_of, hour_start
+from iota_dagster.core.local_objects import LocalObjects
+from iota_dagster.core.model import LogObject, ObjectRef
+from iota_dagster.core.register import Origin, register_object
+from iota_dagster.core.store import completeness as store
+from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import deliveries, digest_files, digests, log_objects
+from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, digest_key, log_key, public_key
+
+HOUR = timedelta(hours=1)
+NOW = TEN + 6 * HOUR
+
+
+class World:
+    """A folder that a trail writes into, and a ledger: files are entered as done with what they really hold."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder, self.database = folder, database
+        self.bucket = f"file://{folder}"
+        self.trail = Trail(self.bucket)
+        self.signed: dict[str, str] = {}
+
+    def enter(self, key: str, text: bytes, status: str = "done", etag: str = "e") -> None:
+        """Enter one object into the ledger."""
+        with self.database.begin() as connection:
+            ref = ObjectRef(self.bucket, key, etag, len(text))
+            assert register_object(connection, ref, Origin("trail"), NOW)
+            done = {"status": status, "content_sha256": hashlib.sha256(text).hexdigest()}
+            where = (log_objects.c.key == key, log_objects.c.etag == etag)
+            connection.execute(sa.update(log_objects).where(*where).values(**done))
+
+    def deliver(self, digest: Written) -> None:
+        """Write a digest and enter it as it lies there."""
+        path = self.folder / digest.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(digest.packed)
+        self.signed[digest.key] = digest.signature
+        self.enter(digest.key, digest.text, etag=LocalObjects(1 << 20).head(self.bucket, digest.key).etag or "")
+
+    def hours(self, count: int, known: Callable[[int, str], bool] = lambda hour, key: True) -> None:
+        """So many hours with two files each, their digests, and in the ledger the files that are `known`."""
+        for hour in range(count):
+            files = contents([f"{hour}a", f"{hour}b"], TEN + hour * HOUR + timedelta(minutes=20))
+            for key, text in files:
+                if known(hour, key):
+                    self.enter(key, text)
+            self.deliver(self.trail.digest(TEN + (hour + 1) * HOUR, files))
+
+    def read(self) -> int:
+        """Read what is new; how many digests that were."""
+        reader = DigestReader(self.database, LocalObjects(1 << 20), self, self.folder / "scratch", lambda: NOW)
+        return reader.read_new(range(hour_of(TEN) - 24, hour_of(TEN) + 24)).digests
+
+    def found(self) -> list[tuple[Kind, str]]:
+        """What is wrong, by kind and the key's last part."""
+        self.read()
+        with self.database.read() as connection:
+            whole = compare(connection, TEN - 24 * HOUR, TEN + 24 * HOUR)
+        return [(item.kind, item.key.rpartition("Z_")[2].removesuffix(".json.gz")) for item in whole.findings]
+
+    # ── a source of signatures ──
+
+    def signature(self, item: LogObject) -> str | None:
+        return self.signed.get(item.key)
+
+    def public_key(self, item: LogObject, fingerprint: str, moment: datetime) -> bytes | None:
+        if not self.signed:
+            raise CannotCheck("no keys in this test")
+        return {FINGERPRINT: public_key()}.get(fingerprint)
+
+
+@pytest.fixture
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    database = Database(store_url)
+    database.migrate()
+    yield World(tmp_path, database)
+    database.dispose()
+
+
+def test_where_all_is_there_nothing_is_found(world: World) -> None:
+    world.hours(4)
+    assert world.found() == []
+    assert world.read() == 0
+    with world.database.read() as connection:
+        assert store.digest_states(connection, TEN, NOW) == {("valid", ""): 4}
+
+
+def test_a_file_that_nobody_told_of_is_missing_until_it_is_done(world: World) -> None:
+    world.hours(3, known=lambda hour, key: "1b" not in key)
+    assert world.found() == [(Kind.MISSING, "1b")]
+    (key, text) = contents(["1a", "1b"], TEN + HOUR + timedelta(minutes=20))[1]
+    world.enter(key, text, status="pending")
+    assert world.found() == [(Kind.NOT_DONE, "1b")]
+    with world.database.begin() as connection:
+        connection.execute(sa.update(log_objects).where(log_objects.c.key == key).values(status="done"))
+    assert world.found() == []
+
+
+def test_another_content_than_the_listed_is_altered_even_beside_the_right_one(world: World) -> None:
+    world.hours(2, known=lambda hour, key: "0a" not in key)
+    ((first, text), (second, _)) = contents(["0a", "0b"], TEN + timedelta(minutes=20))
+    world.enter(first, text + b" ")
+    world.enter(second, b"overwritten later", etag="e2")
+    assert world.found() == [(Kind.ALTERED, "0a"), (Kind.ALTERED, "0b")]
+
+
+def test_a_stranger_among_the_logs_is_told_once_its_hour_is_over_and_the_next_digest_there(world: World) -> None:
+    world.hours(2)
+    world.enter(log_key(TEN + HOUR + timedelta(minutes=5), "stranger"), b"x")
+    assert world.found() == []  # the digest of 11 is there, that of 12 may still list it
+    files = contents(["2a"], TEN + 2 * HOUR)
+    for key, text in files:
+        world.enter(key, text)
+    world.deliver(world.trail.digest(TEN + 3 * HOUR, files))
+    assert world.found() == [(Kind.UNLISTED, "stranger")]
+
+
+def test_what_a_backfill_digest_adds_is_listed_and_does_not_break_the_chain(world: World) -> None:
+    world.hours(4)
+    late, text = log_key(TEN + HOUR + timedelta(minutes=5), "late"), b"late"
+    world.enter(late, text)
+    assert world.found() == [(Kind.UNLISTED, "late")]
+    world.deliver(world.trail.digest(TEN + 4 * HOUR + timedelta(minutes=3), [(late, text)], suffix="_backfill"))
+    assert world.found() == []
+
+
+def test_logs_beside_no_digest_and_of_other_trails_are_nobodys_business(world: World) -> None:
+    world.hours(4)
+    world.enter("other/" + log_key(TEN + HOUR, "other-trail"), b"x")
+    world.enter("AWSLogs/111122223333/elasticloadbalancing/us-east-1/2026/11/22/x_20261122T1105Z.log.gz", b"x")
+    assert world.found() == []
+
+
+def test_a_gap_in_the_chain_is_a_missing_digest_and_its_beginning_is_none(world: World) -> None:
+    world.trail.digest(TEN, [])  # before our time
+    world.hours(1)
+    lost = world.trail.digest(TEN + 2 * HOUR, [])
+    world.deliver(world.trail.digest(TEN + 3 * HOUR, []))
+    with world.database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(digests)) == 0
+    assert world.found() == [(Kind.MISSING, lost.key.rpartition("Z_")[2].removesuffix(".json.gz"))]
+    world.deliver(lost)
+    assert world.found() == []
+
+
+def test_a_digest_that_was_rewritten_is_not_trusted_and_its_successor_tells(world: World) -> None:
+    world.hours(1)
+    files = contents(["1a"], TEN + HOUR + timedelta(minutes=20))
+    honest = world.trail.digest(TEN + 2 * HOUR, files)
+    forged = Trail(world.bucket, world.trail.written[0]).digest(TEN + 2 * HOUR, [])
+    world.deliver(Written(honest.key, forged.text, honest.signature))
+    world.deliver(world.trail.digest(TEN + 3 * HOUR, []))
+    found = world.found()
+    assert [kind for kind, _ in found] == [Kind.ALTERED, Kind.UNTRUSTED]
+    with world.database.read() as connection:
+        (row,) = store.digests_in_doubt(connection, TEN, NOW, 10)
+        listed = connection.scalars(sa.select(digest_files.c.key)).all()
+    assert (row.key, row.state) == (honest.key, "invalid")
+    assert files[0][0] not in listed
+
+
+def test_an_old_digest_under_a_new_name_and_one_that_is_none_are_not_trusted(world: World) -> None:
+    world.hours(1)
+    copy = world.trail.written[0]
+    world.deliver(Written(digest_key(TEN + 5 * HOUR), copy.text, copy.signature))
+    world.deliver(Written(digest_key(TEN + 6 * HOUR), b"{}", ""))
+    assert [kind for kind, _ in world.found()] == [Kind.UNTRUSTED, Kind.UNTRUSTED]
+
+
+def test_a_digest_that_cannot_be_had_now_is_read_by_a_later_look(world: World) -> None:
+    class Down(LocalObjects):
+        def fetch(self, object: LogObject, target: Path) -> None:
+            raise Outage("not now") if "T12" in object.key else ObjectMissing(object.bucket, object.key, "gone")
+
+    world.hours(2)
+    reader = DigestReader(world.database, Down(1 << 20), world, world.folder / "scratch", lambda: NOW)
+    reading = reader.read_new(range(hour_of(TEN), hour_of(TEN) + 4))
+    assert reading.digests == 0
+    assert len(reading.waiting) == 2
+    assert world.read() == 2
+
+
+def test_an_integration_that_refuses_is_not_asked_for_each_of_its_digests(world: World) -> None:
+    class Refusing(LocalObjects):
+        asked = 0
+
+        def fetch(self, object: LogObject, target: Path) -> None:
+            Refusing.asked += 1
+            raise ObjectMissing(object.bucket, object.key, "gone")
+
+    world.hours(5)
+    reader = DigestReader(world.database, Refusing(1 << 20), world, world.folder / "scratch", lambda: NOW)
+    assert len(reader.read_new(range(hour_of(TEN), hour_of(TEN) + 9)).waiting) == Refusing.asked == 3
+
+
+def test_a_look_is_bounded_and_says_so(world: World) -> None:
+    world.hours(3)
+    reader = DigestReader(world.database, LocalObjects(1 << 20), world, world.folder / "scratch", lambda: NOW)
+    readings = [reader.read_new(range(hour_of(TEN), hour_of(TEN) + 4), limit=2) for _ in range(2)]
+    assert [(item.digests, item.is_complete) for item in readings] == [(2, False), (1, True)]
+
+
+def test_old_digests_are_forgotten_with_what_they_list(world: World) -> None:
+    world.hours(3)
+    world.read()
+    with world.database.begin() as connection:
+        assert store.forget_before(connection, hour_of(TEN + 3 * HOUR)) == 2
+        assert len(connection.scalars(sa.select(digests.c.object_id)).all()) == 1
+        assert len(connection.scalars(sa.select(digest_files.c.key)).all()) == 3  # two logs and the digest before
+
+
+def test_a_delivery_hour_is_covered_with_half_an_hour_around_it() -> None:
+    ten = hour_of(TEN)
+    half = HOUR / 2
+    assert is_covered([(TEN - half, TEN + HOUR + half)], ten)
+    assert not is_covered([(TEN - half, TEN + HOUR)], ten)
+    assert not is_covered([(TEN, TEN + 3 * HOUR)], ten)
+    assert not is_covered([], ten)
+
+
+# ── arrivals ──
+
+
+def test_arrivals_are_minutes_and_digests_are_none(world: World) -> None:
+    world.hours(2)
+    with world.database.begin() as connection:
+        order = (log_objects.c.kind.desc(), log_objects.c.id)  # logs first, then digests
+        keys = connection.scalars(sa.select(log_objects.c.key).order_by(*order)).all()
+        seconds = {key: second for second, key in enumerate(keys)}
+        for key, second in seconds.items():
+            moment = TEN + timedelta(seconds=59 + second)
+            connection.execute(sa.update(log_objects).where(log_objects.c.key == key).values(last_modified=moment))
+        span = range(hour_of(TEN), hour_of(TEN) + 2)
+        assert store.arrival_minutes(connection, "trail", span) == [TEN, TEN + timedelta(minutes=1)]
+        assert store.arrival_minutes(connection, "other", span) == []
+        assert store.last_hour(connection, "trail", hour_of(NOW)) == hour_of(TEN) + 1
+        assert store.last_hour(connection, "other", hour_of(NOW)) is None
+
+
+# ── alerts ──
+
+
+def a_finding(key: str, hour: int = 0, kind: Kind = Kind.MISSING) -> Finding:
+    return Finding(kind, "trail", "b", key, TEN + hour * HOUR, "why")
+
+
+def alarms(world: World) -> Alarms:
+    return Alarms(world.database, lambda alert, named: ("file",), 24 * HOUR)
+
+
+def told(world: World) -> dict[str, tuple[str, int]]:
+    with world.database.read() as connection:
+        return {alert.rule_id: (alert.status, alert.matches) for alert in list_alerts(connection)}
+
+
+def sent(world: World) -> int:
+    with world.database.begin() as connection:
+        connection.execute(sa.update(deliveries).values(status="sent"))
+        return len(connection.scalars(sa.select(deliveries.c.id)).all())
+
+
+def test_findings_are_one_alert_which_is_withdrawn_when_they_are_repaired(world: World) -> None:
+    both = Comparison((a_finding("a"), a_finding("b"), a_finding("c", 1), a_finding("d", 1, Kind.NOT_DONE)), True)
+    assert len(alarms(world).of_findings(both, TEN, NOW)) == 2
+    assert told(world) == {"iota.LogsMissing": ("open", 2)}
+    assert alarms(world).of_findings(both, TEN, NOW + HOUR) == []  # the same again
+    assert sent(world) == 1
+    half = Comparison((a_finding("a"),), True)
+    alarms(world).of_findings(half, TEN, NOW + HOUR)
+    assert told(world) == {"iota.LogsMissing": ("open", 1)}
+    alarms(world).of_findings(Comparison((), True), TEN, NOW + HOUR)
+    assert told(world)["iota.LogsMissing"][0] == "withdrawn"
+    assert sent(world) == 1
+
+
+def test_where_more_is_wrong_than_was_looked_at_nothing_is_taken_back(world: World) -> None:
+    alarms(world).of_findings(Comparison((a_finding("a"), a_finding("b", 1)), True), TEN, NOW)
+    alarms(world).of_findings(Comparison((a_finding("a"),), False), TEN, NOW)
+    assert told(world) == {"iota.LogsMissing": ("open", 2)}
+
+
+def test_each_kind_is_an_alert_of_its_own(world: World) -> None:
+    found = tuple(a_finding("a", kind=kind) for kind in Kind)
+    alarms(world).of_findings(Comparison(found, True), TEN, NOW)
+    assert set(told(world)) == {"iota.LogsMissing", "iota.LogsAltered", "iota.LogsUnlisted", "iota.DigestUntrusted"}
+
+
+def test_a_silence_is_told_once_however_old_and_withdrawn_when_it_ends(world: World) -> None:
+    silence = Silence("trail", hour_start(hour_of(TEN) - 24 * 30), HOUR)
+    for later in range(3):
+        alarms(world).of_silences([silence], NOW + later * 24 * HOUR)
+    assert (told(world), sent(world)) == ({"iota.SourceSilent": ("open", 1)}, 1)
+    alarms(world).of_silences([], NOW)
+    assert told(world)["iota.SourceSilent"][0] == "withdrawn"
