@@ -224,8 +224,9 @@ def _found(finder: Finder, column: pa.Array) -> list[tuple[str, Groups[Words]]]:
     """What the texts of a column add to each indicator that its finder gives."""
     nothing = tuple(NO_WORDS for _ in finder.gives)
     if pa.types.is_list(column.type):
-        rows = [_of_list(finder, row) if row else nothing for row in column.to_pylist()]
-        groups = Groups(rows, np.arange(len(rows)))
+        known: dict[tuple[str, ...], int] = {}
+        rows = [known.setdefault(tuple(row or ()), len(known)) for row in column.to_pylist()]
+        groups = Groups([_of_list(finder, words) for words in known], np.array(rows, np.int64))
     else:
         groups = Groups.of(column, finder.find, nothing)
     return [(name, groups.map(itemgetter(place))) for place, name in enumerate(finder.gives)]
@@ -241,6 +242,8 @@ def _array(kind: Kind, values: Values) -> pa.Array:
 
 
 def _integers(values: Values) -> pa.Int64Array:
+    if float in set(map(type, values)):  # Arrow would cut 0.5 down to 0, but only beside numbers
+        return pa.array([_integer(value) for value in values], pa.int64())
     return _typed(values, pa.int64(), _integer)
 
 
@@ -256,9 +259,12 @@ def _typed(values: Values, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.A
         return pa.array([one(value) for value in values], kind)
 
 
+_HEXADECIMAL = re.compile("0[xX]")  # Arrow reads these as numbers
+
+
 def _integer(value: Any) -> int | None:
     try:
-        whole = int(value)
+        whole = int(value, 16) if isinstance(value, str) and _HEXADECIMAL.match(value) else int(value)
     except (TypeError, ValueError, OverflowError):
         return None
     exact = not isinstance(value, float) or value == whole

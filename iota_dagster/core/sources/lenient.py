@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar, get_args
 
 import msgspec
 
 S = TypeVar("S", bound=msgspec.Struct)
+_fields = lru_cache(maxsize=1024)(msgspec.structs.fields)  # it works the annotations out anew at each call
 
 
 def read_leniently(kind: type[S], text: bytes) -> S | None:
@@ -17,9 +19,9 @@ def read_leniently(kind: type[S], text: bytes) -> S | None:
     """
     try:
         values = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
-    known = [item for item in msgspec.structs.fields(kind) if item.encode_name in values]
+    known = [item for item in _fields(kind) if item.encode_name in values]
     taken = {item.name: _take(item.type, values[item.encode_name]) for item in known}
     return kind(**{name: value for name, value in taken.items() if value is not None})
 
@@ -27,11 +29,11 @@ def read_leniently(kind: type[S], text: bytes) -> S | None:
 def _take(kind: Any, text: msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         pass
     for choice in get_args(kind):
         if choice is str:
-            return bytes(text).decode()
+            return bytes(text).decode(errors="replace")
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             return read_leniently(choice, text)
     return None
