@@ -192,8 +192,9 @@ class Layout:
         """What the fields' texts say of each indicator, from their columns by path; a column may be missing."""
         found: dict[str, list[Groups[Words]]] = {}
         for field in self.fields:
-            if field.finds is not None and field.path in arrays:
-                for name, groups in _found(field.finds, arrays[field.path]):
+            column = arrays.get(field.path)
+            if field.finds is not None and column is not None and column.null_count < len(column):
+                for name, groups in _found(field.finds, column):
                     found.setdefault(name, []).append(groups)
         return {name: found[name][0].join(*found[name][1:]).lists() for name in INDICATORS if name in found}
 

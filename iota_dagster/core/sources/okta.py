@@ -98,6 +98,6 @@ SOURCE = JsonSource(
     "Okta.SystemLog",
     "okta_systemlog_events",
     _LAYOUT,
-    Marks({"uuid": TEXT_VALUE, "published": TEXT_VALUE, "eventType": TEXT_VALUE, "actor": OBJECT_VALUE}),
+    Marks({"uuid": TEXT_VALUE, "eventType": TEXT_VALUE, "actor": OBJECT_VALUE}),
     description="Sign-ins, administration and policy decisions in Okta",
 )

@@ -155,21 +155,24 @@ def _take(place: _Place, values: Values, taken: dict[str, Values]) -> None:
 
 
 def _take_below(place: _Place, values: Values, taken: dict[str, Values]) -> None:
-    for number, (below) in enumerate(place.below.values()):
+    empty = values.count(None) == len(values)
+    for number, below in enumerate(place.below.values()):
         default: Any = _ABSENT if below.structure else None
         get = attrgetter(f"f{number}")
-        _take(below, [default if value is None else get(value) for value in values], taken)
+        inner = [default] * len(values) if empty else [default if value is None else get(value) for value in values]
+        _take(below, inner, taken)
 
 
 def _take_items(place: _Place, values: Values, taken: dict[str, Values]) -> None:
     """The same of lists: every path's values become lists of texts, one list per record."""
-    sizes = [len(value) if value else 0 for value in values]
+    filled = [(row, len(value)) for row, value in enumerate(values) if value]
     inner: dict[str, Values] = {}
     _take_below(place, [item for value in values if value for item in value], inner)
     for path, found in inner.items():
-        rows, start = [], 0
-        for size in sizes:
-            rows.append([word for value in found[start : start + size] for word in _words(value)])
+        rows: list[Sequence[str]] = [()] * len(values)
+        start = 0
+        for row, size in filled if any(found) else ():
+            rows[row] = [word for value in found[start : start + size] for word in _words(value)]
             start += size
         taken[path] = rows
 

@@ -161,3 +161,11 @@ def test_no_json_breaks_a_reading_and_neighbours_change_nothing(records: list[di
 def test_what_is_no_object_is_rejected_and_counted(records: list[bytes]) -> None:
     readings = SOURCE.read_many(records)
     assert len(readings.event_id) + len(readings.rejected) == len(records)
+
+
+def test_a_dot_within_a_key_is_escaped() -> None:
+    layout = Layout((text(r"notes.example\.com/why", "Why", name="why"), structure("notes", "Notes (JSON)")))
+    source = JsonSource("Test.Notes", "notes", layout, Marks({"notes": ANYTHING}), description="Notes")
+    readings = source.read_many([b'{"notes":{"example.com/why":"because","example":{"com/why":"no"}}}'])
+    assert readings.columns[0].to_pylist() == ["because"]
+    assert "why" not in source.texts.values()

@@ -79,3 +79,26 @@ ALL = (
 @given(st.text(max_size=80), st.sampled_from(ALL))
 def test_no_text_breaks_a_finder(text: str, finder: Finder) -> None:
     assert len(finder.find(text)) == len(finder.gives)
+
+
+@pytest.mark.parametrize(
+    ("resource", "names"),
+    [
+        ("user/staff/ann", {"usernames": ("ann",)}),
+        ("role/ops", {"usernames": ("ops",)}),
+        ("assumed-role/ops/Ann@Example.com", {"usernames": ("ops",), "emails": ("ann@example.com",)}),
+        ("assumed-role/ops/i-0123456789abcdef0", {"usernames": ("ops",), "aws_instance_ids": ("i-0123456789abcdef0",)}),
+        ("federated-user/ann", {"usernames": ("ann",)}),
+        ("root", {}),
+    ],
+)
+def test_the_arn_of_who_acts_gives_a_name(resource: str, names: dict[str, tuple[str, ...]]) -> None:
+    arn = f"arn:aws:iam::111122223333:{resource}"
+    assert found(finders.PRINCIPAL, arn) == {"aws_arns": (arn,), "aws_account_ids": ("111122223333",), **names}
+    assert found(finders.PRINCIPAL, "ann") == {}
+
+
+def test_several_finders_find_what_each_of_them_finds() -> None:
+    both = finders.all_of(finders.USER, finders.ACCOUNT)
+    assert both.gives == ("p_any_usernames", "p_any_emails", "p_any_aws_account_ids")
+    assert found(both, "111122223333") == {"usernames": ("111122223333",), "aws_account_ids": ("111122223333",)}
