@@ -42,6 +42,14 @@ class DecodeLimits:
     record_bytes: int = 4 << 20
     nesting: int = 100
 
+    def passed(self, produced: int, stored: int) -> str:
+        """Which limit an output of `produced` bytes passes, where `stored` were read for it; empty if none."""
+        if produced > self.decompressed_bytes:
+            return f"more than {self.decompressed_bytes} bytes decompressed"
+        if produced > _RATIO_FROM and produced > self.ratio * stored:
+            return f"more than {self.ratio} bytes decompressed for each one stored"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -63,6 +71,7 @@ class Content:
         """Nothing is read before the iteration."""
         self.size = 0
         self.fault: Fault | None = None
+        self.layers = 0  # of gzip, known with the first block
         self._stream = stream
         self._limits = limits
         self._stored = 0
@@ -80,6 +89,7 @@ class Content:
             head, blocks = _peek(blocks, len(_MAGIC))
             if head[:2] != _MAGIC:
                 break
+            self.layers += 1
             blocks = self._inflate(blocks)
         for block in blocks:
             self.size += len(block)
@@ -113,13 +123,10 @@ class Content:
             head, blocks = _peek(chain([member.unused], blocks), len(_MAGIC))
 
     def _passes_a_limit(self, produced: int) -> bool:
-        if produced > self._limits.decompressed_bytes:
-            self._fail(Fault("too_large", f"more than {self._limits.decompressed_bytes} bytes decompressed"))
-        elif produced > _RATIO_FROM and produced > self._limits.ratio * self._stored:
-            self._fail(Fault("too_large", f"more than {self._limits.ratio} bytes decompressed for each one stored"))
-        else:
-            return False
-        return True
+        passed = self._limits.passed(produced, self._stored)
+        if passed:
+            self._fail(Fault("too_large", passed))
+        return bool(passed)
 
     def _fail(self, fault: Fault) -> None:
         # The first fault is the cause; that an outer layer stopped makes the inner one look truncated.
@@ -207,13 +214,14 @@ def _byte_by_byte(inflater: zlib._Decompress, block: bytes) -> Iterator[bytes]:
 class Window:
     """The part of the content in hand: `data[at:]` is unread, `ended` says that nothing follows it."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(self, content: Content) -> None:
         """Nothing is in hand before `fill`."""
+        self.content = content
         self.data = b""
         self.at = 0
         self.ended = False
         self._base = 0
-        self._blocks = iter(blocks)
+        self._blocks = iter(content)
 
     @property
     def offset(self) -> int:
@@ -237,6 +245,14 @@ class Window:
             have += len(parts[-1])
         self._base += self.at
         self.data, self.at = b"".join(parts), 0
+
+    def drain(self) -> Iterator[bytes]:
+        """All that is unread, in blocks, without holding it."""
+        while self.left or not self.ended:
+            block = self.data[self.at :]
+            self.at = len(self.data)
+            yield block
+            self.fill(_READ_BYTES)
 
 
 def _peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:

@@ -20,13 +20,14 @@ from typing import BinaryIO
 
 from iota_dagster.core import json_text
 from iota_dagster.core.chunk import MOST_FINDINGS, Chunk, Damage, Findings
-from iota_dagster.core.content import Content, DecodeLimits
+from iota_dagster.core.content import Content, DecodeLimits, Window
 from iota_dagster.core.scan import Place, Scanner
+from iota_dagster.core.verdict import record_problem
 
 __all__ = ["Chunk", "Damage", "DecodeLimits", "Decoder"]
 
 _DEFAULT_LIMITS = DecodeLimits()
-_WINDOW_BYTES = 512 << 10
+WINDOW_BYTES = 512 << 10
 _BRACE = ord("{")
 
 
@@ -38,13 +39,14 @@ class Decoder:
     """
 
     def __init__(
-        self, stream: BinaryIO, limits: DecodeLimits = _DEFAULT_LIMITS, *, window_bytes: int = _WINDOW_BYTES
+        self, stream: BinaryIO | Window, limits: DecodeLimits = _DEFAULT_LIMITS, *, window_bytes: int = WINDOW_BYTES
     ) -> None:
-        """Nothing is read before the iteration."""
+        """Nothing is read before the iteration; a window may have looked at the beginning already."""
         self._limits = limits
         self._window_bytes = window_bytes
-        self._content = Content(stream, limits)
-        self._scan = Scanner(self._content, limits, window_bytes)
+        window = stream if isinstance(stream, Window) else Window(Content(stream, limits))
+        self._content = window.content
+        self._scan = Scanner(window, limits, window_bytes)
         self._refused = (0, 0)  # in this list, runs are not tried before this offset
         self._splitters: list[Callable[[bytes], list[bytes] | None]] = [json_text.split_lines, json_text.split_objects]
 
@@ -137,9 +139,11 @@ class Decoder:
     def _chunk(self, text: bytes, records: list[bytes]) -> Chunk | None:
         """The chunk of a text that was split whole; moves behind it. None if more is bad than one chunk should hold."""
         scan, first, offset = self._scan, self._scan.records, self._scan.window.offset
-        judged = ((index, scan.problem(records[index])) for index in self._suspects(text, records))
+        judged = ((index, record_problem(records[index], self._limits)) for index in self._suspects(text, records))
         bad = {index: problem for index, problem in judged if problem}
-        if len(bad) > MOST_FINDINGS:
+        at_top = scan.place is Place.TOP
+        too_large = at_top and any(problem[0] == "record_too_large" for problem in bad.values())  # may be a page
+        if too_large or len(bad) > MOST_FINDINGS:
             self._refused = scan.lists, offset + len(text)
             return None
         scan.window.at += len(text)

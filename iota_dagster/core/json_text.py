@@ -109,16 +109,16 @@ def is_utf8(text: bytes) -> bool:
 class Extent:
     """Finds the end of a value by its strings and brackets alone, over as many texts as it takes.
 
-    `depth` 0 starts at a value; 1 inside an object, whose end is looked for. With `unwrap` the search also stops at a
-    list under the key `Records` of the outermost object: `list_at` is then its first byte inside.
+    `depth` 0 starts at a value; 1 inside an object, whose end is looked for. The search also stops at a list under one
+    of the keys `lists` (in quotes) of the outermost object: `list_at` is then its first byte inside.
     """
 
-    def __init__(self, depth: int = 0, *, unwrap: bool = False) -> None:
+    def __init__(self, depth: int = 0, *, lists: Sequence[bytes] = ()) -> None:
         """Nothing is searched before `feed`."""
         self.depth = self.deepest = depth
         self.list_at: int | None = None
         self.consumed = 0
-        self._unwrap = unwrap
+        self._lists = lists
         self._quoted = False
 
     def feed(self, text: bytes, at: int = 0) -> int | None:
@@ -138,10 +138,10 @@ class Extent:
             first = text[token.start()]
             if first == _QUOTE:
                 if not token[1]:
-                    self._quoted = not (self._unwrap and self.depth == 1 and RECORDS_KEY.startswith(token[0]))
+                    self._quoted = not (self.depth == 1 and any(key.startswith(token[0]) for key in self._lists))
                     self.consumed = token.end() if self._quoted else token.start()
                     return None
-                if self._unwrap and self.depth == 1 and token[0] == RECORDS_KEY and self._stops_at(text, token):
+                if self.depth == 1 and token[0] in self._lists and self._stops_at(text, token):
                     return None
             elif first in _OPEN:
                 self.depth += 1

@@ -10,8 +10,10 @@ import re
 from enum import Enum
 
 from iota_dagster.core import json_text
-from iota_dagster.core.chunk import Damage, Findings
-from iota_dagster.core.content import SAMPLE_BYTES, Content, DecodeLimits, Window
+from iota_dagster.core.chunk import Findings, Problem
+from iota_dagster.core.content import SAMPLE_BYTES, DecodeLimits, Window
+from iota_dagster.core.verdict import NOT_AN_OBJECT, invalid_json, record_problem
+from iota_dagster.core.wrappers import LISTS_OF_WRAPPERS, is_wrapper_until_its_list
 
 _BOM = b"\xef\xbb\xbf"
 _SEPARATORS = re.compile(rb"(?:[ \t\r\n,]|" + _BOM + rb")*+")
@@ -25,7 +27,9 @@ _LONE_SCALAR = re.compile(rb'("[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[^ \t\r\n,\[\]{}"]
 _CLOSERS = re.compile(rb"[}\]]+")
 _BRACE, _BRACKET, _END_BRACE, _END_BRACKET, _QUOTE = b'{[}]"'
 _FOLLOWERS = frozenset((b"", b" ", b"\t", b"\r", b"\n", b",", b"]"))
-_NOT_AN_OBJECT = ("not_an_object", "a JSON value, but no object")
+
+
+_RECORDS = (json_text.RECORDS_KEY,)
 
 
 class Place(Enum):
@@ -39,12 +43,12 @@ class Place(Enum):
 class Scanner:
     """Stands somewhere in a content and goes through it by steps; `records` counts the ordinals given so far."""
 
-    def __init__(self, content: Content, limits: DecodeLimits, window_bytes: int) -> None:
+    def __init__(self, window: Window, limits: DecodeLimits, window_bytes: int) -> None:
         """Nothing is read before `advance`."""
         self.records = 0
-        self.content = content
+        self.content = window.content
         self.limits = limits
-        self.window = Window(content)
+        self.window = window
         self.place = Place.TOP
         self.lists = 0  # entered so far
         self.gap = b""  # what stood between the last two values
@@ -110,7 +114,7 @@ class Scanner:
             self.place = Place.TOP  # its end, or no wrapper after all
             self.window.at += code == _END_BRACE
             return
-        extent = json_text.Extent(1, unwrap=True)
+        extent = json_text.Extent(1, lists=_RECORDS)
         end = self._follow(extent)
         if extent.list_at is not None:
             self._enter_list(extent.list_at, wrapped=True)
@@ -125,7 +129,7 @@ class Scanner:
         window = self.window
         value = json_text.first_value(window.data, window.at)
         if unwrap and (json_text.RECORDS_KEY in value if value else window.data.find(json_text.RECORDS_KEY) >= 0):
-            extent = json_text.Extent(unwrap=True)
+            extent = json_text.Extent(lists=_RECORDS)
             extent.feed(window.data, window.at)
             if extent.list_at is not None:
                 self._enter_list(extent.list_at, wrapped=True)
@@ -140,7 +144,9 @@ class Scanner:
             self._broken()
 
     def _valid(self, value: bytes) -> None:
-        problem = self.problem(value)
+        if len(value) > self.limits.record_bytes and self._enters_page():
+            return
+        problem = record_problem(value, self.limits)
         if problem is None and self.place is Place.LIST:
             self._learn(value)
         self.note(self.found, value, self.window.offset, problem)
@@ -171,7 +177,7 @@ class Scanner:
             self._bad(following)
         elif not self._grow():
             if window.ended:
-                self._rest(*_invalid(scope))
+                self._rest(*invalid_json(scope))
             else:
                 self._pass_large()
 
@@ -205,7 +211,7 @@ class Scanner:
         if closers:
             self._bad(closers.end())
         elif scalar and (window.ended or scalar.end() < len(window.data)) and not json_text.error(scalar[1]):
-            self.note(self.found, scalar[1], window.offset, _NOT_AN_OBJECT)
+            self.note(self.found, scalar[1], window.offset, NOT_AN_OBJECT)
             window.at = scalar.end()
         elif (end := self._next_start(len(window.data))) is not None:
             self._bad(end)
@@ -222,7 +228,7 @@ class Scanner:
         if window.left > len(value):
             self._scalar(value)
         elif not self._grow():
-            self._rest(*(("truncated", "the content ends inside a list") if window.ended else _invalid(value)))
+            self._rest(*(("truncated", "the content ends inside a list") if window.ended else invalid_json(value)))
 
     def _scalar(self, value: bytes) -> None:
         window = self.window
@@ -253,10 +259,28 @@ class Scanner:
             end = extent.feed(window.data, window.at)
         return end
 
+    def _enters_page(self) -> bool:
+        """Whether a value too large for a record is a vendor's page at whose list the scanner stands now.
+
+        What is before the list must say so, and lie within the size of a record; what follows the list is passed over.
+        """
+        window = self.window
+        if self.place is not Place.TOP:
+            return False
+        beginning = window.data[window.at : window.at + self.limits.record_bytes]
+        extent = json_text.Extent(lists=LISTS_OF_WRAPPERS)
+        extent.feed(beginning)
+        if extent.list_at is None or not is_wrapper_until_its_list(beginning[: extent.list_at]):
+            return False
+        self._enter_list(window.at + extent.list_at, wrapped=True)
+        return True
+
     def _pass_large(self) -> None:
         window = self.window
+        if self._enters_page():
+            return
         start, beginning = window.offset, window.data[window.at : window.at + SAMPLE_BYTES]
-        extent = json_text.Extent(unwrap=self.place is Place.TOP)
+        extent = json_text.Extent(lists=_RECORDS if self.place is Place.TOP else ())
         end = self._follow(extent)
         if extent.list_at is not None:  # not a record, but a wrapper with much before its list
             self._enter_list(extent.list_at, wrapped=True)
@@ -298,42 +322,25 @@ class Scanner:
 
     # Verdicts and accounting: whatever takes an ordinal takes it here, or as one of a run.
 
-    def problem(self, value: bytes) -> tuple[str, str] | None:
-        """Why a syntactically valid value is no record; None if it is one."""
-        limits = self.limits
-        if len(value) > limits.record_bytes:
-            return "record_too_large", f"{len(value)} bytes, more than {limits.record_bytes}"
-        if json_text.is_deeper_than(limits.nesting, value):
-            return "too_deep", f"nested deeper than {limits.nesting}"
-        if value[0] != _BRACE:
-            return _NOT_AN_OBJECT
-        return None if json_text.is_utf8(value) else ("invalid_utf8", "the bytes are not UTF-8")
-
     def _bad(self, end: int) -> None:
         value = self.window.data[self.window.at : end]
-        problem = self.problem(value)
-        if problem is None or problem is _NOT_AN_OBJECT:
-            problem = _invalid(value)
+        if len(value) > self.limits.record_bytes and self._enters_page():
+            return
+        problem = record_problem(value, self.limits)
+        if problem is None or problem is NOT_AN_OBJECT:
+            problem = invalid_json(value)
         self.note(self.found, value, self.window.offset, problem)
         self.window.at = end
 
-    def note(self, found: Findings, value: bytes, offset: int, problem: tuple[str, str] | None) -> None:
+    def note(self, found: Findings, value: bytes, offset: int, problem: Problem | None) -> None:
         """Give a value its ordinal: as a record, or with a problem as damage."""
         if problem:
             data = value if len(value) <= self.limits.record_bytes else value[:SAMPLE_BYTES]
             self._damage(found, offset, problem, data, len(value))
             return
-        found.records.append(value)
-        found.ordinals.append(self.records)
-        found.offsets.append(offset)
-        found.size += len(value)
+        found.add(value, offset)
         self.records += 1
 
-    def _damage(self, found: Findings, offset: int, problem: tuple[str, str], data: bytes, size: int) -> None:
-        found.damages.append(Damage(self.records, offset, *problem, data, size))
-        found.size += len(data)
+    def _damage(self, found: Findings, offset: int, problem: Problem, data: bytes, size: int) -> None:
+        found.add_damage(offset, problem, data, size)
         self.records += 1
-
-
-def _invalid(value: bytes) -> tuple[str, str]:
-    return "invalid_json", json_text.error(value) or "no valid JSON"
