@@ -10,6 +10,7 @@
 | page of an API | `items` or `entries` (a list of objects), else only keys of `PAGING` | the objects |
 | Azure's files and event hubs | `records` (a list of objects), nothing else | the objects |
 | Security Hub's detail | `findings` (a list of objects), else only keys of `BESIDE_FINDINGS` | the objects |
+| CloudTrail digest | `awsAccountId`, `digestS3Object` (texts), `logFiles` (a list) | nothing: it lists files |
 | `Records` inside one of these | `Records` (a list) | its values |
 
 Objects are handed on byte for byte, texts as they are after JSON's escapes are undone. Such an object also begins with
@@ -175,6 +176,11 @@ def _findings(members: _Members, _limits: DecodeLimits) -> Inner | None:
     return _objects(members, "findings", BESIDE_FINDINGS)
 
 
+def _digest(members: _Members, _limits: DecodeLimits) -> Inner | None:
+    listed = _string(members, "digestS3Object") is not None and _values(members, "logFiles") is not None
+    return iter(()) if listed and _string(members, "awsAccountId") is not None else None
+
+
 def _objects(members: _Members, key: str, beside: frozenset[str]) -> Inner | None:
     """The objects of a list; None unless it is one, and all other keys are of those that may stand beside it."""
     values = _values(members, key)
@@ -208,6 +214,10 @@ _NOTIFICATION_KEYS = _keys(
     """Type MessageId SequenceNumber TopicArn Subject Message Timestamp SignatureVersion Signature SigningCertURL
     SigningCertUrl UnsubscribeURL UnsubscribeUrl MessageAttributes"""
 )
+_DIGEST_KEYS = _keys(
+    """awsAccountId digestStartTime digestEndTime digestS3Bucket digestS3Object digestPublicKeyFingerprint
+    digestSignatureAlgorithm newestEventTime oldestEventTime logFiles"""
+)
 _WRAPPERS = (
     Wrapper(_EVENT_KEYS, b'"detail-type"', _event),
     Wrapper(_SUBSCRIPTION_KEYS, b'"logEvents"', _subscription),
@@ -216,6 +226,7 @@ _WRAPPERS = (
     Wrapper(PAGING | {"items"}, b'"items"', _page),
     Wrapper(PAGING | {"entries"}, b'"entries"', _page),
     Wrapper(_keys("records"), b'"records"', _azure),
+    Wrapper(_DIGEST_KEYS, b'"digestS3Object"', _digest),
     Wrapper(BESIDE_FINDINGS | {"findings"}, b'"findings"', _findings),
 )
 _RECORDS = Wrapper(_keys("Records"), b'"Records"', _records)

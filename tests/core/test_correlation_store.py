@@ -24,17 +24,22 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import (
     alert_groups,
     alerts,
+    batches,
     correlation_hours,
     correlation_waits,
     correlation_work,
     deliveries,
+    figure_totals,
     matches,
     metadata,
 )
 from tests.core.alerting_cases import a_match, at
 from tests.core.correlation_cases import HEAD, UNANSWERED, a_rule
 
-TABLES = [matches, alert_groups, alerts, deliveries, correlation_work, correlation_hours, correlation_waits]
+TABLES = [
+    *(matches, alert_groups, alerts, deliveries, correlation_work, correlation_hours, correlation_waits),
+    *(batches, figure_totals),
+]
 TAKEOVER = """\
 Detection:
   - Sequence:

@@ -104,10 +104,11 @@ def test_a_repaired_rule_takes_its_alert_back_once_its_hours_are_judged_again(wo
     two_hours(world, platform)
     drive(platform, "first")
     change(world, "divides", REPAIRED)
-    drive(platform, "again", again=True, hours=[NINE])
-    (alert,) = found(platform, "iota.RuleFailed.Test.divides")
-    assert (alert.status, alert.matches) == ("open", 1)
-    drive(platform, "again too", again=True, hours=[TEN])
+    with world.opened() as later:
+        drive(later, "again", again=True, hours=[NINE])
+        (alert,) = found(platform, "iota.RuleFailed.Test.divides")
+        assert (alert.status, alert.matches) == ("open", 1)
+        drive(later, "again too", again=True, hours=[TEN])
     assert [each.status for each in found(platform, "iota.RuleFailed.Test.divides") if each.status == "open"] == []
     assert len(found(platform, "Test.SignIn")) == 2
 

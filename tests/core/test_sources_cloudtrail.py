@@ -258,6 +258,30 @@ def test_cloudtrail_is_known_however_it_is_written() -> None:
     assert [accepted(record) for record in (RECORD, insight, old)] == [{True}] * 3
 
 
+def test_an_insight_has_no_caller_and_yet_time_identity_and_details() -> None:
+    insight = {
+        "eventVersion": "1.07",
+        "eventTime": "2026-11-22T10:02:00Z",
+        "awsRegion": "eu-west-1",
+        "eventID": "22222222-2222-3333-4444-555555555555",
+        "eventType": "AwsCloudTrailInsight",
+        "recipientAccountId": "111122223333",
+        "sharedEventID": "shared-1",
+        "insightDetails": {"state": "Start", "eventName": "StopInstances", "insightType": "ApiCallRateInsight"},
+        "eventCategory": "Insight",
+    }
+    readings = SOURCE.read_many([text_of(insight), text_of(RECORD)])
+    assert readings.event_time[0].as_py() == datetime(2026, 11, 22, 10, 2, tzinfo=UTC)
+    assert (readings.event_id[0], readings.account[0], readings.region[0]) == (
+        "22222222-2222-3333-4444-555555555555",
+        "111122223333",
+        "eu-west-1",
+    )
+    row = rows_of(readings)[0]
+    assert row["insightDetails"].startswith('{"state":"Start"')
+    assert (row["userIdentity"], row["p_any_trace_ids"]) == (None, ["shared-1"])
+
+
 def test_what_resembles_cloudtrail_is_not_taken_for_it() -> None:
     notice = {
         "eventVersion": "2.1",
@@ -292,3 +316,11 @@ def test_a_source_is_found_by_its_log_type() -> None:
     assert source_of("AWS.CloudTrail") is SOURCES["AWS.CloudTrail"]
     with pytest.raises(Exception, match=r"unknown log type 'AWS.Cloudtrail'; known are: AWS\.CloudTrail"):
         source_of("AWS.Cloudtrail")
+
+
+def test_the_time_that_logstash_has_moved_is_the_event_s() -> None:
+    moved = b'{"eventVersion":"1.05","userIdentity":{},"@timestamp":"2026-03-01T00:44:23.000Z"}'
+    own = moved[:-1] + b',"eventTime":"2026-03-01T10:00:00Z"}'
+    neither = b'{"eventVersion":"1.05","userIdentity":{},"@timestamp":7}'
+    found = CloudTrail().read_many([moved, b"no record", own, neither]).event_time.to_pylist()
+    assert found == [datetime(2026, 3, 1, 0, 44, 23, tzinfo=UTC), datetime(2026, 3, 1, 10, tzinfo=UTC), None]

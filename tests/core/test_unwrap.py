@@ -211,3 +211,10 @@ def test_damaged_wrappers_are_accounted_for(content: bytes, data: st.DataObject,
     for place in data.draw(st.lists(st.integers(0, max(0, len(stored) - 1)), max_size=3)) if stored else []:
         stored[place] = data.draw(st.integers(0, 255))
     read(bytes(stored), window)
+
+
+def test_a_cloudtrail_digest_lists_files_and_holds_no_records() -> None:
+    digest = {"awsAccountId": "111122223333", "digestS3Object": "AWSLogs/x", "logFiles": [{"s3Object": "y"}]}
+    assert read(dump(digest) + b'\n{"a":1}').records == [b'{"a":1}']
+    other = dump({"awsAccountId": "111122223333", "logFiles": []})
+    assert read(other).records == [other]

@@ -1,4 +1,4 @@
-"""The log types iota knows: one module each, one line in this list."""
+"""The log types iota knows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from types import MappingProxyType
 
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources.base import Source
-from iota_dagster.core.sources.cloudtrail import CloudTrail
-from iota_dagster.core.sources.okta import SOURCE as OKTA
+from iota_dagster.core.sources.built_in import BUILT_IN
 
-_ALL: tuple[Source, ...] = (CloudTrail(), OKTA)
-
-SOURCES: Mapping[str, Source] = MappingProxyType({source.log_type: source for source in _ALL})
+SOURCES: Mapping[str, Source] = MappingProxyType({source.log_type: source for source in BUILT_IN})
 """Every source by its log type."""
 
 

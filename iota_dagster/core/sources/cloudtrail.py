@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings, Shape
@@ -83,7 +84,12 @@ class _Marks(msgspec.Struct, gc=False):
     userIdentity: msgspec.Raw = _ABSENT
 
 
+class _Shipped(msgspec.Struct, gc=False):
+    timestamp: str | None = msgspec.field(default=None, name="@timestamp")
+
+
 _decode = msgspec.json.Decoder(_Record).decode
+_decode_shipped = msgspec.json.Decoder(_Shipped).decode
 _decode_marks = msgspec.json.Decoder(_Marks).decode
 _KEY = re.compile(r"_CloudTrail(?:-Insight)?_[^/]*$")
 
@@ -108,7 +114,7 @@ class CloudTrail:
     log_type = "AWS.CloudTrail"
     table = "cloudtrail_events"
     columns = _schema()
-    parser_version = 1
+    parser_version = 2
     description = "What was called in an AWS account, by whom, from where and with what outcome"
     shape = Shape.JSON
     exclusive = True
@@ -145,6 +151,9 @@ class CloudTrail:
         identity, words = read_identities(arrays["userIdentity"])
         found = indicators(arrays, words)
         arrays["eventTime"] = times = moments(arrays["eventTime"])
+        if times.null_count:
+            read = [record for position, record in enumerate(records) if position not in rejected]
+            times = pc.coalesce(times, _times_of_shippers(read, times))
         return Readings(
             event_time=times,
             event_id=values["eventID"],
@@ -154,6 +163,21 @@ class CloudTrail:
             indicators=found,
             rejected=rejected,
         )
+
+
+def _times_of_shippers(records: Sequence[bytes], known: pa.TimestampArray) -> pa.TimestampArray:
+    """The event times of records without one of their own: Logstash moves `eventTime` to `@timestamp`."""
+    missing = known.is_null().to_pylist()
+    return moments(
+        strings([_shipped_time(record) if lacks else None for record, lacks in zip(records, missing, strict=True)])
+    )
+
+
+def _shipped_time(record: bytes) -> str | None:
+    try:
+        return _decode_shipped(record).timestamp
+    except msgspec.MsgspecError:
+        return None
 
 
 def _decode_all(records: Sequence[bytes]) -> tuple[list[Any], dict[int, RecordRejected]]:

@@ -1,34 +1,216 @@
-"""How the lines of the three kinds of Elastic Load Balancers split into fields.
+r"""How the lines of the three kinds of Elastic Load Balancers split into fields.
 
-An application load balancer (ALB) writes what a client sends in quotes, with `\\x22` for a quote in it; fields have been
-appended over the years. A network load balancer (NLB) writes lines of its TLS listeners only. A classic one (ELB)
-writes no type; its oldest lines end with the request.
+An application load balancer writes what a client sends in quotes, with `\x22` for a quote in it; fields have been
+appended over the years. A network load balancer writes lines of its TLS listeners only, and no field has a space. A
+classic one writes no type, and its oldest lines end with the request.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
-Value = str | Sequence[str] | None
-Row = list[Value]
+from iota_dagster.core.sources.text_source import Split
+
+Values = list[Any]
+_Read = Callable[[str], Values | None]
 
 _NULL = "-"
-_TIME = r"(\d{4}-\d\d-\d\dT[0-9:.]+Z?)"
-_NUMBER = r"(-|-?[0-9.]+)"
-_NUMBERS = " ".join([_NUMBER] * 7)  # three durations, two states, two sizes
-_HOST = r"[A-Za-z]+://(\[[^\]\"]*\]|[^:/?\" ]*)"
-_REQUEST = rf'"([^ "]*) ((?:{_HOST})?[^"]*) ([^ "]*)"'
-_ARN = r'(arn:[^: "]*:[^: "]*:([^: "]*):([^: "]*):[^" ]*|[^" ]*)'
+_ESCAPED = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 
-_ALB = re.compile(
-    rf'([a-z][a-z0-9]*) {_TIME} (\S+) (\S+) (\S+) {_NUMBERS} {_REQUEST} "([^"]*)" (\S+) (\S+) {_ARN} "([^"]*)"'
-    rf'(?: "([^"]*)" "{_ARN}" (\S+)(?: {_TIME} "([^"]*)" "([^"]*)" "([^"]*)")?)?(?: (.*))?'
+_RESULT = (
+    "requestProcessingTime", "targetProcessingTime", "responseProcessingTime", "elbStatusCode", "targetStatusCode",
+    "receivedBytes", "sentBytes",
+)  # fmt: skip
+_REQUEST = ("requestHttpMethod", "requestUrl", "requestHttpVersion", "requestHost")
+_TARGET_GROUP = ("targetGroupArn", "targetGroupRegion", "targetGroupAccount")
+_CERTIFICATE = ("chosenCertArn", "certRegion", "certAccount")
+
+_APPLICATION = (
+    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *_RESULT, *_REQUEST, "userAgent",
+    "sslCipher", "sslProtocol", *_TARGET_GROUP, "traceId", "domainName", *_CERTIFICATE, "matchedRulePriority",
+    "requestCreationTime", "actionsExecuted", "redirectUrl", "errorReason",
+)  # fmt: skip
+_APPENDED = (
+    "targetPortList", "targetStatusCodeList", "classification", "classificationReason", "connTraceId",
+    "transformedHost", "transformedUri", "requestTransformStatus", "tail",
+)  # fmt: skip
+_NETWORK = (
+    "type", "timestamp", "elb", "listener", "clientIp", "clientPort", "destinationIp", "destinationPort",
+    "connectionTime", "tlsHandshakeTime", "receivedBytes", "sentBytes", "incomingTlsAlert", *_CERTIFICATE,
+    "sslCipher", "sslProtocol", "domainName", "alpnFeProtocol", "alpnBeProtocol", "alpnClientPreferenceList",
+    "requestCreationTime", "tail",
+)  # fmt: skip
+_CLASSIC = (
+    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *_RESULT, *_REQUEST, "userAgent",
+    "sslCipher", "sslProtocol",
+)  # fmt: skip
+
+_SPACES = {
+    7: (12, 1, 4, 0),  # up to the trace id
+    11: (12, 1, 4, 1, 1, 1),  # up to the rule's priority
+    19: (12, 1, 4, 1, 1, 3, 1, 1, 1),  # up to the reason of an error, and what was appended later
+}
+"""Spaces before, between and behind an application load balancer's quoted fields, by how many parts the quotes make."""
+_LAST_QUOTE = 18
+_WITH_QUOTES = re.compile(r'([^"]*)"(.*?)" "(.*)"((?: [^ "]+){3} "[^"]*".*)')
+_LONGEST_WITH_QUOTES = 1 << 16  # the time that such a line takes may grow with the square of its length
+
+_START = r"\d{4}-\d\d-\d\dT[0-9:.]+Z? "
+_DURATIONS = r"-?[0-9.]+ -?[0-9.]+ -?[0-9.]+ "
+STARTS = (
+    rf"[a-z][a-z0-9]* {_START}[^ /\"]*/[^ \"]+ [^ \"]+ [^ \"]+ {_DURATIONS}"
+    rf"|tls [0-9.]+ {_START}[^ /\"]*/[^ \"]+ [^ \"]+ [^ \"]+:\d+ [^ \"]+:\d+ "
+    rf"|{_START}[A-Za-z0-9-]+ [^ \"]+:\d+ [^ \"]+ {_DURATIONS}"
 )
-_NLB = re.compile(
-    rf"(tls) [0-9.]+ {_TIME} (\S+) (\S+) (\S+) (\S+) {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER} (\S+) {_ARN} \S+ (\S+) (\S+)"
-    r" \S+ (\S+)(?: (\S+) (\S+) (\S+)(?: (\S+))?)?(?: (.*))?"
-)
-_CLASSIC = re.compile(
-    rf'{_TIME} (\S+) (\S+) (\S+) {_NUMBERS} {_REQUEST}(?: "(.*)" (\S+) (\S+))?'
-)
+"""How the lines of each kind begin: with a slash in the name of the load balancer, except for classic ones."""
+
+
+def splitter(names: Sequence[str]) -> Split:
+    """A function from a line of any kind to the values of the named fields; None for a line that is not whole.
+
+    The names are those above. `actionsExecuted` and `alpnClientPreferenceList` are lists of texts.
+    """
+    of_application = _picker(names, _application, (*_APPLICATION, *_APPENDED))
+    of_network, of_classic = _picker(names, _network, _NETWORK), _picker(names, _classic, _CLASSIC)
+
+    def split(line: str) -> Sequence[Any] | None:
+        if line[:1].isdigit():
+            return of_classic(line)
+        return of_network(line) if line.startswith("tls ") else of_application(line)
+
+    return split
+
+
+def _picker(names: Sequence[str], read: _Read, known: Sequence[str]) -> Split:
+    """What takes the named values out of those that `read` finds in a line, which are called `known`."""
+    pick = itemgetter(*(known.index(name) if name in known else len(known) for name in names))
+
+    def picked(line: str) -> Sequence[Any] | None:
+        found = read(line)
+        if found is None:
+            return None
+        values: Values = [None if value == _NULL else value for value in found]
+        if "\\x" in line:
+            values = [_ESCAPED.sub(_unescaped, value) if isinstance(value, str) else value for value in values]
+        values += [None] * (len(known) + 1 - len(values))
+        row: Sequence[Any] = pick(values)
+        return row
+
+    return picked
+
+
+def _application(line: str) -> Values | None:
+    parts = line.split('"', _LAST_QUOTE)
+    if not _is_whole(parts):
+        parts = _escaped(line).split('"', _LAST_QUOTE)
+        if not _is_whole(parts):
+            return None
+    kind, time, elb, client, target, *result, _ = parts[0].split(" ")
+    _, cipher, protocol, group, _ = parts[4].split(" ")
+    values = [kind, time, elb, *_peer(client), *_peer(target), *result, *_request(parts[1]), parts[3]]
+    values += (cipher, protocol, *_arn(group), parts[5])
+    if len(parts) > 7:
+        values += (parts[7], *_arn(parts[9]), *parts[10].split(" ")[1:3])
+    if len(parts) > 11:
+        values += (_words(parts[13]), parts[15], parts[17], *_appended(parts[18]))
+    return values
+
+
+def _is_whole(parts: Sequence[str]) -> bool:
+    return tuple([part.count(" ") for part in parts[:_LAST_QUOTE:2]]) == _SPACES.get(len(parts))
+
+
+def _escaped(line: str) -> str:
+    """The line with quotes in the request and the user agent escaped, should a client have got them through."""
+    found = _WITH_QUOTES.fullmatch(line) if len(line) <= _LONGEST_WITH_QUOTES else None
+    if found is None:
+        return line
+    before, request, agent, behind = found.groups()
+    return '{}"{}" "{}"{}'.format(before, request.replace('"', "\\x22"), agent.replace('"', "\\x22"), behind)
+
+
+def _appended(text: str) -> Values:
+    """The values of `_APPENDED`, some with quotes and some without; what follows them is `tail`."""
+    tokens: list[str] = []
+    for number, part in enumerate(text.split('"')):
+        if number % 2:
+            tokens.append(part)
+        elif part != " ":
+            tokens += part.split()
+    known = len(_APPENDED) - 1
+    return tokens if len(tokens) <= known else [*tokens[:known], " ".join(tokens[known:])]
+
+
+def _network(line: str) -> Values | None:
+    fields = line.split(" ", 22)
+    if len(fields) < 17:
+        return None
+    kind, _, time, elb, listener, client, destination, *numbers, certificate, _, cipher, protocol, _, domain = fields[:17]
+    values = [kind, _utc(time), elb, listener, *_peer(client), *_peer(destination), *numbers, *_arn(certificate)]
+    values += (cipher, protocol, domain, *fields[17:])
+    if len(fields) > 19:
+        values[-len(fields) + 19] = _words(fields[19])
+    if len(fields) > 20:
+        values[-len(fields) + 20] = _utc(fields[20])
+    return values
+
+
+def _classic(line: str) -> Values | None:
+    head, _, rest = line.partition(' "')
+    fields = head.split(" ")
+    if len(fields) != 11 or not rest:
+        return None
+    time, elb, client, target, *result = fields
+    request, _, agent = rest.partition('" "')
+    values = ["classic", time, elb, *_peer(client), *_peer(target), *result, *_request(request.rstrip('" '))]
+    return values + agent.replace('" ', " ").rsplit(" ", 2) if agent else values
+
+
+def _peer(text: str) -> tuple[str, str | None]:
+    """An address, which may be in brackets, and its port; what has no port is taken as it stands."""
+    address, _, port = text.rpartition(":")
+    if address and port.isdigit():
+        return address.strip("[]"), port
+    return text, None
+
+
+def _request(text: str) -> tuple[str | None, str | None, str | None, str | None]:
+    """Method, URL, version and host; the URL may hold spaces."""
+    method, _, rest = text.partition(" ")
+    url, _, version = rest.rpartition(" ")
+    if not url:
+        return method, rest, None, None
+    scheme, separator, place = url.partition("://")
+    return method, url, version, _host(place) if separator else None
+
+
+def _host(place: str) -> str:
+    host = place.partition("/")[0]
+    return host if host.startswith("[") else host.partition(":")[0]
+
+
+@lru_cache(maxsize=4096)
+def _arn(text: str) -> tuple[str, str | None, str | None]:
+    """An ARN, and the region and the account in it."""
+    parts = text.split(":", 5)
+    return (text, parts[3] or None, parts[4] or None) if len(parts) == 6 else (text, None, None)
+
+
+@lru_cache(maxsize=4096)
+def _words(written: str) -> list[str] | None:
+    return None if written == _NULL else written.replace('"', "").split(",")
+
+
+def _utc(time: str) -> str:
+    return time if time.endswith("Z") else f"{time}Z"
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(escaped[0].replace("\\x", "")).decode()
+    except UnicodeDecodeError:
+        return escaped[0]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.fields import Layout
-from iota_dagster.core.sources.marks import AnyOf, Marks
+from iota_dagster.core.sources.marks import RecordMarks
 from iota_dagster.core.sources.record_tree import RecordTree
 
 
@@ -28,7 +28,7 @@ class JsonSource:
         log_type: str,
         table: str,
         layout: Layout,
-        marks: Marks | AnyOf,
+        marks: RecordMarks,
         *,
         description: str,
         key: str | None = None,

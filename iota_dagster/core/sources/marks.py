@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -13,22 +14,38 @@ _ABSENT = msgspec.Raw()
 TEXT_VALUE, OBJECT_VALUE, LIST_VALUE = b'"', b"{", b"["
 
 
+class RecordMarks(Protocol):
+    """What a log type is told by."""
+
+    def hold(self, record: bytes) -> bool:
+        """Whether the record has them; never raises."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many there are, see `Source.specificity`; as a text they are words for a person."""
+        ...
+
+
 @dataclass(frozen=True)
 class Marks:
     """Keys that a record of this type must have, and keys that it must not have.
 
     `required` maps a key to the bytes that its JSON value may begin with (`"` for a text, `{` for an object, `"audit.`
-    for some texts); several of them are alternatives. A record is accepted when all hold.
+    for some texts); several of them are alternatives. Of the keys in `some` it has at least `least`: so logs are told
+    whose users choose the fields. A record is accepted when all hold.
     """
 
     required: Mapping[str, bytes | Sequence[bytes]]
     absent: Sequence[str] = ()
+    some: Sequence[str] = ()
+    least: int = 1
     _decode: Callable[[bytes], msgspec.Struct] = field(init=False, repr=False, compare=False)
     _starts: tuple[tuple[bytes, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Make the struct that finds the keys in a record."""
-        names = [*self.required, *self.absent]
+        names = [*self.required, *self.absent, *self.some]
         members = [(f"f{number}", msgspec.Raw, _ABSENT) for number in range(len(names))]
         rename = {f"f{number}": name for number, name in enumerate(names)}
         struct = msgspec.defstruct("_Marks", members, rename=rename, gc=False)
@@ -45,18 +62,25 @@ class Marks:
         except (msgspec.MsgspecError, RecursionError):
             return False
         wanted = len(self._starts)
-        return not any(map(len, found[wanted:])) and all(
-            len(value) and bytes(value).startswith(starts) for value, starts in zip(found, self._starts, strict=False)
+        unwanted = wanted + len(self.absent)
+        return (
+            not any(map(len, found[wanted:unwanted]))
+            and (not self.some or sum(map(bool, map(len, found[unwanted:]))) >= self.least)
+            and all(
+                len(text) and bytes(text).startswith(begin) for text, begin in zip(found, self._starts, strict=False)
+            )
         )
 
     @property
     def count(self) -> int:
         """How many there are: of two types that accept a record, the one with more marks is the more specific."""
-        return len(self.required) + len(self.absent)
+        return len(self.required) + len(self.absent) + (self.least if self.some else 0)
 
     def __str__(self) -> str:
         """The marks in words."""
         words = [_words(name, begins) for name, begins in zip(self.required, self._starts, strict=True)]
+        if self.some:
+            words.append(f"{self.least} or more of {' '.join(self.some)}")
         without = f", without {', '.join(self.absent)}" if self.absent else ""
         return f"{', '.join(words)} at the top level{without}"
 
@@ -65,7 +89,7 @@ class Marks:
 class AnyOf:
     """Several sets of marks: a record of this type bears all of at least one of them."""
 
-    choices: tuple[Marks, ...]
+    choices: tuple[RecordMarks, ...]
 
     def hold(self, record: bytes) -> bool:
         """Whether the record has one set; never raises."""
@@ -79,6 +103,10 @@ class AnyOf:
     def __str__(self) -> str:
         """The marks in words."""
         return ", or ".join(map(str, self.choices))
+
+
+def _is_there(value: msgspec.Raw) -> bool:
+    return len(value) > 0
 
 
 def _words(name: str, starts: tuple[bytes, ...]) -> str:

@@ -54,7 +54,7 @@ _LAYOUT = Layout(
         text("referrer", "Referer header, as the client sent it", URL),
         text("useragent", "User-Agent header, as the client sent it"),
         text("versionid", "Version of the object that the request named"),
-        text("hostid", "S3's extended request id (x-amz-id-2)", TRACE),
+        text("hostid", "S3's extended request id (x-amz-id-2)"),
         text("signatureversion", "How the request was signed: SigV2 or SigV4"),
         text("ciphersuite", "TLS cipher; null over plain HTTP"),
         text("authenticationtype", "Where the signature was: AuthHeader, QueryString (presigned URL), …"),
