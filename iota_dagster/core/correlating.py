@@ -25,6 +25,7 @@ from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.model import Match
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import correlations as store
+from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
 from iota_dagster.core.store.correlations import RuleHour, StoredMatch, Touch
 from iota_dagster.core.store.database import Database
@@ -218,15 +219,18 @@ class Correlator:
                 raise _Changed
             if _signals(connection, rule, [unit.hour]) != seen:
                 raise _Changed
-            return record_matches(
+            now, unit_name = self.clock(), unit_id(rule.id, unit.hour)
+            changes = record_matches(
                 connection,
-                unit_id(rule.id, unit.hour),
+                unit_name,
                 list(unit.matches.values()),
                 notify=lambda match: match.id in unit.notify,
-                now=self.clock(),
+                now=now,
                 notify_within=self.notify_within,
                 route=self.route,
             )
+            figures.record_alerts(connection, unit_name, changes.created, now, self.notify_within)
+            return changes
 
 
 def correlator_of(road: Road) -> Correlator:

@@ -6,6 +6,7 @@ event hour looks its ids up again and tries once more; the decoded rows are not 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,15 +17,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from iota_dagster.core import id_files
+from iota_dagster.core import batch_figures, id_files, metrics
 from iota_dagster.core.copies import CONFLICT, DUPLICATE, KEPT, judge_rows
 from iota_dagster.core.decoding import IngestPlan, Prepared, decode_batch
 from iota_dagster.core.errors import VersionConflict, WorkFilesLost
+from iota_dagster.core.figures import Figures, Step
 from iota_dagster.core.hours import hour_folder
 from iota_dagster.core.model import Batch, ObjectOutcome, ObjectStatus, QuarantineItem
 from iota_dagster.core.seen import Admission, SeenEvents
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import commit as commits
+from iota_dagster.core.store import figures as figure_store
 from iota_dagster.core.store.commit import Commit, EventHour, HourState
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
@@ -74,26 +77,45 @@ class Preparer:
         """Decode the batch's fetched objects into a new work folder; takes nothing, may be repeated."""
         return decode_batch(self.work, self.pool, self.plan, batch, spooled)
 
-    def commit(self, batch: Batch, prepared: Prepared, *, redo: bool) -> Committed | CannotDoAgain:
+    def commit(
+        self, batch: Batch, prepared: Prepared, *, redo: bool, started: float | None = None
+    ) -> Committed | CannotDoAgain:
         """Look up, write the id files, commit; repeats for as long as neighbours commit first.
 
-        Raises `commits.AlreadyCommitted` when a twin committed this batch.
+        `started` is when the work on the batch began (`time.perf_counter`), for its figures. Raises
+        `commits.AlreadyCommitted` when a twin committed this batch.
         """
+        started = time.perf_counter() if started is None else started
         if redo and (missing := _not_whole_again(batch, prepared)):
             return CannotDoAgain(batch, missing)
         conflicts = 0
         while True:
             counts = LookupCounts()
-            change = self._compose(batch, prepared, redo, conflicts, counts)
+            change, fate = self._compose(batch, prepared, redo, conflicts, counts)
+            now = datetime.now(UTC)
+            found = self._figures(batch, prepared, fate, change, now)
+            batch_figures.add_lookups(found, counts.checks, counts.positives, counts.false_positives, conflicts)
+            found.observe(metrics.STEP_SECONDS, Step.EVENTS, seconds=[time.perf_counter() - started])
             try:
                 with self.database.begin() as connection:
-                    commits.commit(connection, change, datetime.now(UTC))
+                    commits.commit(connection, change, now)
+                    figure_store.record(connection, batch.id, Step.EVENTS, found, now)
             except VersionConflict:
                 conflicts += 1
                 continue
             return Committed(change, counts, conflicts)
 
-    def _compose(self, batch: Batch, prepared: Prepared, redo: bool, attempt: int, counts: LookupCounts) -> Commit:
+    def _figures(
+        self, batch: Batch, prepared: Prepared, fate: NDArray[np.int8], change: Commit, now: datetime
+    ) -> Figures:
+        with self.database.read() as connection:
+            arrivals = figure_store.arrivals(connection, batch.id)
+        return batch_figures.event_figures(batch, prepared, fate, change, arrivals, now)
+
+    def _compose(
+        self, batch: Batch, prepared: Prepared, redo: bool, attempt: int, counts: LookupCounts
+    ) -> tuple[Commit, NDArray[np.int8]]:
+        """What to commit, and each row's fate."""
         old = self._own_admissions(batch) if redo else {}
         keys = sorted({*prepared.rows.groups, *old})
         with self.database.read() as connection:
@@ -102,7 +124,7 @@ class Preparer:
         fate = judge_rows(prepared.rows, prepared.uniques, found.seen, found.prints)
         work = self.work.save(prepared.work, prepared.parts, fate == KEPT)
         admitted, kept_ids = self._admit(prepared, found.seen, attempt)
-        return Commit(
+        change = Commit(
             batch=batch,
             redo=redo,
             work=work.name,
@@ -113,6 +135,7 @@ class Preparer:
             duplicates=_against(prepared, fate, found),
             dropped=frozenset(key for key, item in old.items() if self._drops(item, kept_ids.get(key))),
         )
+        return change, fate
 
     def _own_admissions(self, batch: Batch) -> dict[EventHour, Admission]:
         with self.database.read() as connection:

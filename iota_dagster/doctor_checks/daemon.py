@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, warning
 from iota_dagster.doctor_checks.site import Site
+from iota_dagster.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -24,19 +25,23 @@ def checks(site: Site) -> list[Check]:
 
 
 def _daemon(site: Site) -> Iterator[Finding]:
-    import dagster as dg
-    from dagster._core.instance.config import is_dagster_home_set
-
-    folder = site.settings.home / "dagster"
-    if is_dagster_home_set():
-        instance = dg.DagsterInstance.get()
-    elif (folder / "dagster.yaml").exists():
-        instance = dg.DagsterInstance.from_config(str(folder))
-    else:
-        yield _asleep(site, f"Dagster has never run in {folder}")
+    instance = open_instance(site.settings)
+    if instance is None:
+        yield _asleep(site, f"Dagster has never run in {site.settings.home / 'dagster'}")
         return
     with instance:
         yield _judge(site, instance)
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance | None:
+    """Dagster's state: that of DAGSTER_HOME where it is set, else the home folder's; None where it has never run."""
+    import dagster as dg
+    from dagster._core.instance.config import is_dagster_home_set
+
+    folder = settings.home / "dagster"
+    if is_dagster_home_set():
+        return dg.DagsterInstance.get()
+    return dg.DagsterInstance.from_config(str(folder)) if (folder / "dagster.yaml").exists() else None
 
 
 def _judge(site: Site, instance: dg.DagsterInstance) -> Finding:

@@ -15,7 +15,7 @@ import yaml
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from iota_dagster.core.hours import hour_of
+from iota_dagster.core.hours import hour_key, hour_of
 from iota_dagster.core.requesting import RunState
 from iota_dagster.core.store import ledger
 from iota_dagster.definitions import defs
@@ -90,6 +90,20 @@ def test_an_object_in_a_bucket_becomes_a_run_of_its_hour(aws: Aws, bucket: str, 
     assert tick(instance, 1) == []
     with sensors._platform().database.read() as connection:
         assert ledger.pending_hours(connection, datetime.now(UTC)) == [hour_of(NOW)]
+
+
+def test_an_event_in_the_queue_itself_becomes_a_run_of_the_hour_in_which_it_is_spooled(
+    aws: Aws, bucket: str, instance: dg.DagsterInstance
+) -> None:
+    queue = sensors._platform().queue
+    assert queue is not None
+    event = {"id": "e1", "source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "detail": {"eventID": "1"}}
+    aws.clients.sqs().send_message(QueueUrl=queue.url, MessageBody=json.dumps(event))
+    (request,) = tick(instance)
+    with sensors._platform().database.read() as connection:
+        (spooled,) = ledger.list_objects(connection)
+    assert (spooled["integration"], spooled["status"]) == ("queue", "pending")
+    assert request.partition_key == hour_key(spooled["delivery_hour"])
 
 
 def test_old_hours_leave_room_for_what_arrives_now(aws: Aws, bucket: str, instance: dg.DagsterInstance) -> None:

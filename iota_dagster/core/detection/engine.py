@@ -9,6 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any
@@ -31,7 +32,7 @@ ERRORS_ALLOWED = 100
 TIMEOUTS_ALLOWED = 3
 """How often a rule may take too long there."""
 _TIMED = 16
-"""Of so many calls of a rule the first is measured: a clock read for each would cost what a quick rule does."""
+"""Of so many events shown to the same rules the first is measured: clocks for all would cost what quick rules do."""
 
 
 class Engine:
@@ -139,6 +140,14 @@ def load_module(rule: Rule, importer: Importer, code: CodeType | None = None) ->
     return SimpleNamespace(**rule_functions(rule.simple))
 
 
+@dataclass(slots=True)
+class _Shown:
+    """Rules that routing shows events together, and how many events that were."""
+
+    rules: Sequence[RuleFunctions]
+    events: int = 0
+
+
 class _Tally:
     """What one call of `evaluate` has found so far.
 
@@ -151,21 +160,23 @@ class _Tally:
         self._first: dict[tuple[str, str], tuple[str, int]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._errors: Counter[int] = Counter()
-        self._calls: dict[RuleFunctions, int] = {}
+        self._shown: dict[int, _Shown] = {}
+        self._left_out: Counter[RuleFunctions] = Counter()
         self._seconds: dict[RuleFunctions, float] = {}
 
     def judge(self, index: int, event: Event, rules: Sequence[RuleFunctions]) -> None:
         """Show an event to rules, in their order."""
-        progress, off, calls = self._progress, self._off, self._calls
+        progress, off = self._progress, self._off
+        timed = self._is_timed(rules)
         progress[0] = index
         for functions in rules:
             if off and ((-1, functions.number) in off or (index, functions.number) in off):
+                self._left_out[functions] += 1
                 continue
             try:
                 progress[2] += 1
                 progress[1] = functions.number
-                calls[functions] = count = calls.get(functions, -1) + 1
-                hit = self._timed(functions, event) if not count % _TIMED else functions.rule(event)
+                hit = self._timed(functions, event) if timed else functions.rule(event)
                 if hit is not False:
                     self._hit(hit, functions, index, event)
                 progress[1] = 0
@@ -194,6 +205,14 @@ class _Tally:
             if self._errors[number] >= ERRORS_ALLOWED:
                 self._off.add((-1, number))
 
+    def _is_timed(self, rules: Sequence[RuleFunctions]) -> bool:
+        """Count an event for rules that are shown together; whether their calls are to be measured."""
+        shown = self._shown.get(id(rules))
+        if shown is None:
+            shown = self._shown[id(rules)] = _Shown(rules)  # holds the rules, so that no others take their id
+        shown.events += 1
+        return shown.events % _TIMED == 1
+
     def _timed(self, functions: RuleFunctions, event: Event) -> object:
         started = time.perf_counter()
         try:
@@ -202,10 +221,17 @@ class _Tally:
             self._seconds[functions] = self._seconds.get(functions, 0.0) + time.perf_counter() - started
 
     def costs(self) -> list[RuleCost]:
-        """What each rule took that was called."""
+        """What each rule took that was called; about, where it was left out of some events."""
+        calls: Counter[RuleFunctions] = Counter()
+        measured: Counter[RuleFunctions] = Counter()
+        for shown in self._shown.values():
+            for functions in shown.rules:
+                calls[functions] += shown.events
+                measured[functions] += -(-shown.events // _TIMED)
         return [
-            RuleCost(functions.meta.id, last + 1, self._seconds.get(functions, 0.0) * (last + 1) / (last // _TIMED + 1))
-            for functions, last in self._calls.items()
+            RuleCost(functions.meta.id, made, self._seconds.get(functions, 0.0) * count / measured[functions])
+            for functions, count in calls.items()
+            if (made := count - self._left_out[functions])
         ]
 
     def failures(self) -> list[RuleFailure]:

@@ -26,6 +26,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 
 from iota_dagster.core.errors import IotaError, Outage, SettingsError
+from iota_dagster.core.store.operations import Operations
 
 LOCK_SECONDS = 60
 """How long a transaction waits for another one's lock before it is an outage."""
@@ -59,6 +60,8 @@ class Database:
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._pid = os.getpid()
+        self.operations = Operations()
+        """What this process's transactions took, until somebody takes it away."""
 
     @property
     def dialect(self) -> str:
@@ -116,7 +119,11 @@ class Database:
         if mode == _READ and self.dialect == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
-            with self._connected().connect() as connection, connection.execution_options(**options).begin():
+            with (
+                self.operations.timed(mode),
+                self._connected().connect() as connection,
+                connection.execution_options(**options).begin(),
+            ):
                 yield connection
         except (exc.DBAPIError, exc.TimeoutError) as error:
             meaning = self._meaning(error, mode)

@@ -1,0 +1,143 @@
+"""What a batch's steps did, in figures: counted here, written with the step's own transaction (`store.figures`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from iota_dagster.core import metrics
+from iota_dagster.core.copies import CONFLICT, DUPLICATE, KEPT
+from iota_dagster.core.decoding import Prepared
+from iota_dagster.core.detection.verdict import RuleCost, RuleFailure
+from iota_dagster.core.figures import Figures
+from iota_dagster.core.lake.publication import NewFile
+from iota_dagster.core.metrics import Family
+from iota_dagster.core.model import Batch, Match
+from iota_dagster.core.store.commit import Commit
+from iota_dagster.core.store.figures import Arrival
+from iota_dagster.core.store.lake_catalog import TableHour
+
+_FATES = {KEPT: "kept", DUPLICATE: "duplicate", CONFLICT: "conflicting"}
+_MICROSECONDS = 1_000_000
+
+
+def event_figures(
+    batch: Batch,
+    prepared: Prepared,
+    fate: NDArray[np.int8],
+    change: Commit,
+    arrivals: Mapping[int, Arrival],
+    now: datetime,
+) -> Figures:
+    """What a commit says of records, objects and quarantine; lags only of what is read for the first time."""
+    found = Figures()
+    _count_fates(found, prepared, fate)
+    for reason, count in Counter(item.reason for item in change.quarantine).items():
+        found.add(metrics.QUARANTINED, reason, value=count)
+    objects = {item.id: item for item in batch.objects}
+    for outcome in change.outcomes:
+        item, status = objects[outcome.object_id], outcome.status.value
+        found.add(metrics.OBJECTS, item.integration, status)
+        found.add(metrics.OBJECT_BYTES, item.integration, status, value=item.size)
+        found.add(metrics.CONTENT_BYTES, item.integration, value=outcome.content_bytes)
+    first = {item.id for item in batch.objects if item.first_completion}
+    _object_lags(found, [arrival for key, arrival in arrivals.items() if key in first], now)
+    _event_times(found, batch, prepared, fate == KEPT, arrivals)
+    return found
+
+
+def _count_fates(found: Figures, prepared: Prepared, fate: NDArray[np.int8]) -> None:
+    groups = prepared.rows.groups
+    for code, status in _FATES.items():
+        counts = np.bincount(prepared.rows.group[fate == code], minlength=len(groups))
+        for (log_type, _), count in zip(groups, counts.tolist(), strict=True):
+            found.add(metrics.EVENTS, log_type, status, value=count)
+
+
+def _object_lags(found: Figures, arrivals: Sequence[Arrival], now: datetime) -> None:
+    known = [item for item in arrivals if item.delivered is not None]
+    received = [(item.registered - item.delivered).total_seconds() for item in known if item.delivered]
+    committed = [(now - item.registered).total_seconds() for item in arrivals]
+    found.observe(metrics.LAG, "delivered_to_received", seconds=received)
+    found.observe(metrics.LAG, "received_to_committed", seconds=committed)
+
+
+def _event_times(
+    found: Figures, batch: Batch, prepared: Prepared, kept: NDArray[np.bool_], arrivals: Mapping[int, Arrival]
+) -> None:
+    """Of each kept event with a usable time: how long it was on its way, and which is its integration's newest."""
+    delivered = np.array([_delivery(arrivals.get(item.id), item.first_completion) for item in batch.objects])
+    newest = np.zeros(len(batch.objects), np.int64)
+    for times, positions in _times(prepared, kept):
+        np.maximum.at(newest, positions, times)
+        lags = delivered[positions] - times / _MICROSECONDS
+        _observe_all(found, metrics.LAG, "event_to_delivered", lags[~np.isnan(lags)])
+    for item, time in zip(batch.objects, newest.tolist(), strict=True):
+        if time:
+            found.latest(metrics.LAST_EVENT, item.integration, value=time / _MICROSECONDS)
+
+
+def _delivery(arrival: Arrival | None, first_completion: bool) -> float:
+    """The moment that counts for an object's lags; not a number where there is none."""
+    if arrival is None or arrival.delivered is None or not first_completion:
+        return float("nan")
+    return arrival.delivered.timestamp()
+
+
+def _observe_all(found: Figures, family: Family, label: str, seconds: NDArray[np.float64]) -> None:
+    """`Figures.observe` for many at once."""
+    values = np.maximum(seconds, 0.0)
+    places = np.searchsorted(np.array(family.buckets), values, side="left")
+    sums = np.bincount(places, weights=values)
+    for place, count in enumerate(np.bincount(places).tolist()):
+        if count:
+            found.put(family, (label,), place, count, float(sums[place]))
+
+
+def _times(prepared: Prepared, kept: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    """Times in microseconds and positions of the kept rows whose time is usable, a record batch at a time."""
+    start = 0
+    for part in prepared.parts:
+        for rows in prepared.work.all_batches(part, ["p_event_time", "p_event_time_flag", "_position"]):
+            timed = pc.is_null(rows.column("p_event_time_flag")).to_numpy(zero_copy_only=False)
+            usable = kept[start : start + rows.num_rows] & timed
+            start += rows.num_rows
+            moments: Any = rows.column("p_event_time").to_numpy(zero_copy_only=False)
+            times = moments[usable].astype("datetime64[us]").astype(np.int64)
+            yield times, rows.column("_position").to_numpy()[usable]
+
+
+def add_lookups(found: Figures, checks: int, positives: int, false_positives: int, conflicts: int) -> None:
+    """What a batch's duplicate check took: ids asked for, and commits that had to begin again."""
+    found.add(metrics.BLOOM_CHECKS, value=checks)
+    found.add(metrics.BLOOM_POSITIVES, value=positives)
+    found.add(metrics.BLOOM_FALSE, value=false_positives)
+    found.add(metrics.COMMIT_CONFLICTS, value=conflicts)
+
+
+def add_files(found: Figures, files: Mapping[TableHour, NewFile]) -> None:
+    """The files that a step publishes."""
+    for (table, _), file in files.items():
+        found.add(metrics.LAKE_FILES, table)
+        found.add(metrics.LAKE_ROWS, table, value=file.rows)
+        found.add(metrics.LAKE_BYTES, table, value=file.bytes)
+
+
+def add_rules(
+    found: Figures, costs: Iterable[RuleCost], matches: Iterable[Match], failures: Iterable[RuleFailure]
+) -> None:
+    """What the rules did; a record that is no JSON object is a failure of no rule."""
+    for cost in costs:
+        found.add(metrics.RULE_EVALUATED, cost.rule_id, value=cost.calls)
+        found.add(metrics.RULE_SECONDS, cost.rule_id, value=cost.seconds)
+    for rule_id, count in Counter(match.rule_id for match in matches).items():
+        found.add(metrics.RULE_RESULTS, rule_id, "matched", value=count)
+    for failure in failures:
+        if failure.rule_id:
+            found.add(metrics.RULE_RESULTS, failure.rule_id, "error", value=failure.count)

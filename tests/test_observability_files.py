@@ -1,0 +1,150 @@
+"""The dashboard, the alert rules and the scrape and probe settings: they name what iota really shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from iota_dagster.core.metrics import FAMILIES, STAGES, family_of
+from iota_dagster.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "deploy" / "observability"
+OF_PROMETHEUS = {"up": {"job", "instance"}}
+_SELECTOR = re.compile(r"\b(up|iota_[a-z_]+)\b(?:\{([^}]*)\})?")
+_GROUPING = re.compile(r"\bby \(([^)]*)\)")
+
+
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    return found
+
+
+def alert_rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((FOLDER / "iota-alerts.yml").read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def targets() -> list[tuple[str, str]]:
+    """(expression, legend) of every panel."""
+    panels = [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+    return [(target["expr"], target["legendFormat"]) for panel in panels for target in panel["targets"]]
+
+
+EXPRESSIONS = [*(expression for expression, _ in targets()), *(rule["expr"] for rule in alert_rules())]
+
+
+def labels_of(name: str) -> set[str]:
+    """The labels that a sample of that name has; fails for one that iota does not show."""
+    if name in OF_PROMETHEUS:
+        return OF_PROMETHEUS[name]
+    family = family_of(name)
+    assert family is not None, f"{name} is not in core/metrics.py"
+    return {*family.labels, *(["le"] if name.endswith("_bucket") else [])}
+
+
+def available(expression: str) -> set[str]:
+    return set().union(*(labels_of(name) for name, _ in _SELECTOR.findall(expression)))
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_names_metrics_and_labels_that_are_shown(expression: str) -> None:
+    found = _SELECTOR.findall(expression)
+    assert found
+    for name, selector in found:
+        assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)) <= labels_of(name)
+        assert set(re.findall(r'stage="(\w+)"', selector)) <= set(STAGES)
+    for group in _GROUPING.findall(expression):
+        assert {label.strip() for label in group.split(",")} <= available(expression)
+
+
+@pytest.mark.parametrize(("expression", "legend"), targets())
+def test_a_legend_shows_labels_that_its_expression_leaves(expression: str, legend: str) -> None:
+    grouped = {label.strip() for group in _GROUPING.findall(expression) for label in group.split(",")}
+    assert set(re.findall(r"\{\{(\w+)\}\}", legend)) <= (grouped or available(expression))
+
+
+def test_a_histogram_is_asked_for_its_buckets_by_le() -> None:
+    for expression in EXPRESSIONS:
+        if "histogram_quantile" in expression:
+            assert re.search(r"by \([^)]*\ble\)", expression)
+
+
+def test_the_dashboard_shows_almost_every_metric() -> None:
+    shown = {family_of(name) for expression, _ in targets() for name, _ in _SELECTOR.findall(expression)}
+    left_out = {family.name for family in FAMILIES if family not in shown}
+    assert left_out <= {
+        "iota_batches",
+        "iota_bloom_positives_total",
+        "iota_commit_conflicts_total",
+        "iota_lake_bytes_written_total",
+        "iota_lake_files_written_total",
+        "iota_last_event_timestamp_seconds",
+        "iota_quarantine_items",
+        "iota_queue_up",
+    }
+
+
+def test_the_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken
+        taken |= cells
+        assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: str(rule["alert"]))
+def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
+    text = " ".join(rule["annotations"].values())
+    grouped = {label.strip() for group in _GROUPING.findall(rule["expr"]) for label in group.split(",")}
+    kept = (grouped or available(rule["expr"])) - {"le"}
+    assert set(re.findall(r"\$labels\.(\w+)", text)) <= kept
+
+
+def test_prometheus_scrapes_the_port_that_is_the_default() -> None:
+    port = Settings().metrics_port
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
+    assert config["scrape_configs"][0]["static_configs"][0]["targets"] == [f"127.0.0.1:{port}"]
+    assert [(FOLDER / name).exists() for name in config["rule_files"]] == [True]
+    for item in yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text(encoding="utf-8")):
+        assert str(port) in json.dumps(item)
+
+
+def test_the_probes_of_kubernetes_ask_what_the_server_answers() -> None:
+    deployment = next(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text(encoding="utf-8")))
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    paths = {name: container[name]["httpGet"]["path"] for name in container if name.endswith("Probe")}
+    assert paths == {"livenessProbe": "/health", "readinessProbe": "/ready", "startupProbe": "/health"}
+    assert container["readinessProbe"]["timeoutSeconds"] > 2  # a check has two seconds
+
+
+def promtool() -> str:
+    """The tool; without it a test is skipped, in CI (`CI` is set) that is a failure."""
+    found = shutil.which("promtool")
+    if found is None:
+        missing = "no promtool in PATH: install prometheus"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+def test_prometheus_itself_takes_rules_and_settings() -> None:
+    for what, name in (("rules", "iota-alerts.yml"), ("config", "prometheus.yml")):
+        result = subprocess.run([promtool(), "check", what, FOLDER / name], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
