@@ -14,15 +14,8 @@ from iota_dagster.core.figures import bound_text
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.metrics import Family
 from iota_dagster.core.model import ObjectStatus
-from iota_dagster.core.store import messages
-from iota_dagster.core.store.schema import (
-    admissions,
-    batches,
-    deliveries,
-    lake_files,
-    log_objects,
-    quarantine,
-)
+from iota_dagster.core.store import messages, quarantine
+from iota_dagster.core.store.schema import admissions, batches, deliveries, lake_files, log_objects
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 """Values by sample name and labels."""
@@ -60,7 +53,8 @@ def _keep(found: Samples, family: Family, labels: tuple[str, ...], value: float,
 def _counted(connection: sa.Connection) -> Samples:
     found = _grouped(connection, metrics.BATCHES, batches.c.status)
     found |= _grouped(connection, metrics.OUTBOX, deliveries.c.destination, deliveries.c.status)
-    found |= _grouped(connection, metrics.IN_QUARANTINE, quarantine.c.reason)
+    for row in quarantine.counts(connection):
+        found[metrics.IN_QUARANTINE.name, (row["reason"],)] = float(row["items"])
     for labels, number in messages.counts(connection).items():
         found[metrics.MESSAGES.name, labels] = number
     return found
