@@ -33,13 +33,17 @@ class JsonSource:
         description: str,
         key: str | None = None,
         parser_version: int = 1,
+        tree: RecordTree | None = None,
     ) -> None:
-        """`key` is a regular expression that keys of the type's own deliveries match somewhere."""
+        """`key` is a regular expression that keys of the type's own deliveries match somewhere.
+
+        `tree` takes the fields' values out of records where these do not just lie at the fields' places.
+        """
         self.log_type, self.table, self.description = log_type, table, description
         self.layout, self.parser_version = layout, parser_version
         self._marks = marks
         self._key = re.compile(key) if key else None
-        self._tree = RecordTree(layout.fields)
+        self._tree = tree or RecordTree(layout.fields)
 
     @cached_property
     def columns(self) -> pa.Schema:

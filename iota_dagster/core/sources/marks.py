@@ -10,6 +10,7 @@ import msgspec
 
 ANYTHING = b""
 _ABSENT = msgspec.Raw()
+_NAMES_SHOWN = 8
 
 TEXT_VALUE, OBJECT_VALUE, LIST_VALUE = b'"', b"{", b"["
 
@@ -63,12 +64,12 @@ class Marks:
             return False
         wanted = len(self._starts)
         unwanted = wanted + len(self.absent)
-        return (
-            not any(map(len, found[wanted:unwanted]))
-            and (not self.some or sum(map(bool, map(len, found[unwanted:]))) >= self.least)
-            and all(
-                len(text) and bytes(text).startswith(begin) for text, begin in zip(found, self._starts, strict=False)
-            )
+        if any(map(len, found[wanted:unwanted])):
+            return False
+        if self.some and sum(map(bool, map(len, found[unwanted:]))) < self.least:
+            return False
+        return all(
+            len(value) and bytes(value).startswith(starts) for value, starts in zip(found, self._starts, strict=False)
         )
 
     @property
@@ -80,7 +81,7 @@ class Marks:
         """The marks in words."""
         words = [_words(name, begins) for name, begins in zip(self.required, self._starts, strict=True)]
         if self.some:
-            words.append(f"{self.least} or more of {' '.join(self.some)}")
+            words.append(f"{self.least} or more of {_several(self.some)}")
         without = f", without {', '.join(self.absent)}" if self.absent else ""
         return f"{', '.join(words)} at the top level{without}"
 
@@ -105,8 +106,14 @@ class AnyOf:
         return ", or ".join(map(str, self.choices))
 
 
-def _is_there(value: msgspec.Raw) -> bool:
-    return len(value) > 0
+def keys(names: str) -> tuple[str, ...]:
+    """Keys that are written as one text, with spaces between."""
+    return tuple(names.split())
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"{', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def _words(name: str, starts: tuple[bytes, ...]) -> str:
