@@ -6,14 +6,7 @@ was. Product, finding and its time are therefore no identity of a state; with a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
-from hashlib import blake2b
-
-import msgspec
-
-from iota_dagster.core.sources.base import Readings
+from iota_dagster.core.sources.content_identity import ContentIdentified
 from iota_dagster.core.sources.fields import Layout, found_in, integer, moment, structure, text, words
 from iota_dagster.core.sources.finders import (
     ACCOUNT,
@@ -28,12 +21,10 @@ from iota_dagster.core.sources.finders import (
     USER,
     all_of,
 )
-from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.marks import TEXT_VALUE, Marks
 
 _THREAT = all_of(PLACE, URL, EMAIL, SHA256)
 _DETAILS = "Resources[].Details"
-_DIGEST_BYTES = 16
 
 _LAYOUT = Layout(
     (
@@ -99,26 +90,7 @@ _LAYOUT = Layout(
 )
 
 
-class _Findings(JsonSource):
-    """Findings whose identity has what they say in it."""
-
-    def read_many(self, records: Sequence[bytes]) -> Readings:
-        """See `Source.read_many`."""
-        readings = super().read_many(records)
-        kept = [record for position, record in enumerate(records) if position not in readings.rejected]
-        found = zip(readings.event_id, kept, strict=True)
-        ids = [event_id and f"{event_id}:{_digest(record)}" for event_id, record in found]
-        return replace(readings, event_id=ids)
-
-
-def _digest(record: bytes) -> str:
-    """A hash of what a record says, whatever whitespace stands between."""
-    with suppress(msgspec.MsgspecError, RecursionError):
-        record = msgspec.json.format(record, indent=-1)
-    return blake2b(record, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-SOURCE = _Findings(
+SOURCE = ContentIdentified(
     "AWS.SecurityFindingFormat",
     "securityhub_events",
     _LAYOUT,
