@@ -56,7 +56,7 @@ _SPLITS = (
 _STATEMENT, _TABLE = 8, 9
 
 
-def _split(line: str) -> Sequence[str | None] | None:
+def _split(line: str) -> Sequence[str | int | None] | None:
     found = next((found for split in _SPLITS if (found := split.fullmatch(line))), None)
     if found is None:
         return None
@@ -64,7 +64,8 @@ def _split(line: str) -> Sequence[str | None] | None:
     table = values.pop(_TABLE)
     statement = values[_STATEMENT]
     values[_STATEMENT] = table if statement is None else _ESCAPE.sub(_plain, statement)
-    return [value or None for value in values]
+    time, *others = values
+    return int(time), *(value or None for value in others)
 
 
 def _plain(escape: re.Match[str]) -> str:

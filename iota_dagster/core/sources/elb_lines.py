@@ -17,6 +17,7 @@ from iota_dagster.core.sources.text_source import Split
 
 Values = list[Any]
 _Read = Callable[[str], Values | None]
+"""A line → its values in the order of the names below, `-` for null; the last ones may be missing."""
 
 _NULL = "-"
 _ESCAPED = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
@@ -50,14 +51,13 @@ _CLASSIC = (
 )  # fmt: skip
 
 _SPACES = {
-    7: (12, 1, 4, 0),  # up to the trace id
-    11: (12, 1, 4, 1, 1, 1),  # up to the rule's priority
-    19: (12, 1, 4, 1, 1, 3, 1, 1, 1),  # up to the reason of an error, and what was appended later
+    7: [12, 1, 4],  # up to the trace id
+    11: [12, 1, 4, 1, 1],  # up to the rule's priority
+    17: [12, 1, 4, 1, 1, 3, 1, 1],  # up to the reason of an error, and what was appended later
 }
-"""Spaces before, between and behind an application load balancer's quoted fields, by how many parts the quotes make."""
-_LAST_QUOTE = 18
-_WITH_QUOTES = re.compile(r'([^"]*)"(.*?)" "(.*)"((?: [^ "]+){3} "[^"]*".*)')
-_LONGEST_WITH_QUOTES = 1 << 16  # the time that such a line takes may grow with the square of its length
+"""Spaces before and between an application load balancer's quoted fields, by how many parts the quotes make."""
+_QUOTES = 16
+_AGENT_WITH_QUOTES = re.compile(r'(.*)"((?: [^ "]+){3} "[^"]*".*)')
 
 _START = r"\d{4}-\d\d-\d\dT[0-9:.]+Z? "
 _DURATIONS = r"-?[0-9.]+ -?[0-9.]+ -?[0-9.]+ "
@@ -72,7 +72,7 @@ STARTS = (
 def splitter(names: Sequence[str]) -> Split:
     """A function from a line of any kind to the values of the named fields; None for a line that is not whole.
 
-    The names are those above. `actionsExecuted` and `alpnClientPreferenceList` are lists of texts.
+    The names are those above. `actionsExecuted` and `alpnClientPreferenceList` are tuples of texts.
     """
     of_application = _picker(names, _application, (*_APPLICATION, *_APPENDED))
     of_network, of_classic = _picker(names, _network, _NETWORK), _picker(names, _classic, _CLASSIC)
@@ -94,8 +94,6 @@ def _picker(names: Sequence[str], read: _Read, known: Sequence[str]) -> Split:
         if found is None:
             return None
         values: Values = [None if value == _NULL else value for value in found]
-        if "\\x" in line:
-            values = [_ESCAPED.sub(_unescaped, value) if isinstance(value, str) else value for value in values]
         values += [None] * (len(known) + 1 - len(values))
         row: Sequence[Any] = pick(values)
         return row
@@ -104,33 +102,38 @@ def _picker(names: Sequence[str], read: _Read, known: Sequence[str]) -> Split:
 
 
 def _application(line: str) -> Values | None:
-    parts = line.split('"', _LAST_QUOTE)
+    parts = line.split('"', _QUOTES)
     if not _is_whole(parts):
-        parts = _escaped(line).split('"', _LAST_QUOTE)
+        line = _escaped(line)
+        parts = line.split('"', _QUOTES)
         if not _is_whole(parts):
             return None
+    if "\\x" in line:
+        parts[1:_QUOTES:2] = [_ESCAPED.sub(_unescaped, part) for part in parts[1:_QUOTES:2]]
     kind, time, elb, client, target, *result, _ = parts[0].split(" ")
     _, cipher, protocol, group, _ = parts[4].split(" ")
-    values = [kind, time, elb, *_peer(client), *_peer(target), *result, *_request(parts[1]), parts[3]]
+    values: Values = [kind, time, elb, *_peer(client), *_peer(target), *result, *_request(parts[1]), parts[3]]
     values += (cipher, protocol, *_arn(group), parts[5])
     if len(parts) > 7:
         values += (parts[7], *_arn(parts[9]), *parts[10].split(" ")[1:3])
     if len(parts) > 11:
-        values += (_words(parts[13]), parts[15], parts[17], *_appended(parts[18]))
+        values += (_words(parts[11]), parts[13], parts[15], *_appended(parts[16]))
     return values
 
 
 def _is_whole(parts: Sequence[str]) -> bool:
-    return tuple([part.count(" ") for part in parts[:_LAST_QUOTE:2]]) == _SPACES.get(len(parts))
+    return [part.count(" ") for part in parts[:-1:2]] == _SPACES.get(len(parts))
 
 
 def _escaped(line: str) -> str:
     """The line with quotes in the request and the user agent escaped, should a client have got them through."""
-    found = _WITH_QUOTES.fullmatch(line) if len(line) <= _LONGEST_WITH_QUOTES else None
+    before, _, rest = line.partition('"')
+    request, _, rest = rest.partition('" "')
+    found = _AGENT_WITH_QUOTES.fullmatch(rest)
     if found is None:
         return line
-    before, request, agent, behind = found.groups()
-    return '{}"{}" "{}"{}'.format(before, request.replace('"', "\\x22"), agent.replace('"', "\\x22"), behind)
+    request, agent = request.replace('"', "\\x22"), found[1].replace('"', "\\x22")
+    return f'{before}"{request}" "{agent}"{found[2]}'
 
 
 def _appended(text: str) -> Values:
@@ -147,16 +150,22 @@ def _appended(text: str) -> Values:
 
 def _network(line: str) -> Values | None:
     fields = line.split(" ", 22)
-    if len(fields) < 17:
+    if len(fields) < 18:
         return None
-    kind, _, time, elb, listener, client, destination, *numbers, certificate, _, cipher, protocol, _, domain = fields[:17]
-    values = [kind, _utc(time), elb, listener, *_peer(client), *_peer(destination), *numbers, *_arn(certificate)]
-    values += (cipher, protocol, domain, *fields[17:])
-    if len(fields) > 19:
-        values[-len(fields) + 19] = _words(fields[19])
-    if len(fields) > 20:
-        values[-len(fields) + 20] = _utc(fields[20])
-    return values
+    kind, _, time, elb, listener, client, destination, *numbers = fields[:12]
+    certificate, _, cipher, protocol, _, domain, *protocols = fields[12:20]
+    values: Values = [
+        kind,
+        _utc(time),
+        elb,
+        listener,
+        *_peer(client),
+        *_peer(destination),
+        *numbers,
+        *_arn(certificate),
+    ]
+    values += (cipher, protocol, domain, *protocols, *map(_words, fields[20:21]), *map(_utc, fields[21:22]))
+    return values + fields[22:]
 
 
 def _classic(line: str) -> Values | None:
@@ -166,7 +175,7 @@ def _classic(line: str) -> Values | None:
         return None
     time, elb, client, target, *result = fields
     request, _, agent = rest.partition('" "')
-    values = ["classic", time, elb, *_peer(client), *_peer(target), *result, *_request(request.rstrip('" '))]
+    values: Values = ["classic", time, elb, *_peer(client), *_peer(target), *result, *_request(request.rstrip('" '))]
     return values + agent.replace('" ', " ").rsplit(" ", 2) if agent else values
 
 
@@ -184,7 +193,7 @@ def _request(text: str) -> tuple[str | None, str | None, str | None, str | None]
     url, _, version = rest.rpartition(" ")
     if not url:
         return method, rest, None, None
-    scheme, separator, place = url.partition("://")
+    _, separator, place = url.partition("://")
     return method, url, version, _host(place) if separator else None
 
 
@@ -201,12 +210,12 @@ def _arn(text: str) -> tuple[str, str | None, str | None]:
 
 
 @lru_cache(maxsize=4096)
-def _words(written: str) -> list[str] | None:
-    return None if written == _NULL else written.replace('"', "").split(",")
+def _words(written: str) -> tuple[str, ...] | None:
+    return None if written == _NULL else tuple(written.replace('"', "").split(","))
 
 
 def _utc(time: str) -> str:
-    return time if time.endswith("Z") else f"{time}Z"
+    return time if time.endswith(("Z", _NULL)) else f"{time}Z"
 
 
 def _unescaped(escaped: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import INDICATORS, Readings
 from iota_dagster.core.sources.columns import MOMENT, NO_WORDS, TEXT, WORDS, Groups, Words, json_texts, lists, strings
 from iota_dagster.core.sources.finders import Finder
-from iota_dagster.core.sources.times import times, to_microseconds
+from iota_dagster.core.sources.times import NANOSECOND, times, to_microseconds
 
 _DOTS = re.compile(r"(?<!\\)\.")
 
@@ -213,7 +213,10 @@ def _first_texts(columns: Sequence[Values], size: int) -> list[str | None]:
 
 def _coalesced(first: pa.TimestampArray, second: pa.TimestampArray) -> pa.TimestampArray:
     if first.type != second.type:
-        first, second = to_microseconds(first), to_microseconds(second)
+        try:
+            first, second = first.cast(NANOSECOND), second.cast(NANOSECOND)
+        except pa.ArrowInvalid:  # a year that nanoseconds do not reach
+            first, second = to_microseconds(first), to_microseconds(second)
     return pa.compute.coalesce(first, second)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,8 +13,9 @@ from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.fields import Layout
 
-Split = Callable[[str], Sequence[str | None] | None]
-"""A line → the values of the layout's fields in order (None where the line says nothing); None: not such a line."""
+Split = Callable[[str], Sequence[Any] | None]
+"""A line → the values of the layout's fields in order: texts, or what their kinds take as well (whole numbers for
+times, tuples of texts for `WORDS`), None where the line says nothing. None: not such a line."""
 
 
 class TextSource:
@@ -62,7 +64,7 @@ class TextSource:
 
     def read_many(self, records: Sequence[bytes]) -> Readings:
         """See `Source.read_many`."""
-        rows: list[Sequence[str | None]] = []
+        rows: list[Sequence[Any]] = []
         rejected: dict[int, RecordRejected] = {}
         for position, record in enumerate(records):
             values = self._split(record.decode())

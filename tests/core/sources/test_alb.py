@@ -114,7 +114,11 @@ def test_lines_of_every_age_are_read_alike(line: str, last: str) -> None:
 def test_fields_that_were_appended_since_are_kept_in_one_column() -> None:
     assert columns(_row(f'{NEW} "a b" 10.0.0.9'))["tail"] == "a b 10.0.0.9"
     bare = columns(_row(f'{LINE} 10.0.0.7:8080 201 "-" "-" TID_1'))
-    assert (bare["targetPortList"], bare["targetStatusCodeList"], bare["connTraceId"]) == ("10.0.0.7:8080", "201", "TID_1")
+    assert (bare["targetPortList"], bare["targetStatusCodeList"], bare["connTraceId"]) == (
+        "10.0.0.7:8080",
+        "201",
+        "TID_1",
+    )
     assert "classification" not in bare
 
 
@@ -149,6 +153,7 @@ def test_a_url_may_hold_spaces_and_escaped_quotes() -> None:
 
 def test_escaped_bytes_that_are_no_text_stay_as_they_are() -> None:
     assert columns(_row(NEW.replace("(X)", "\\xFF")))["userAgent"] == "Mozilla/5.0 \\xFF"
+    assert columns(_row(NEW.replace("app/web", "app/w\\x20b")))["elb"] == "app/w\\x20b/50dc6c495c0c9188"
 
 
 @pytest.mark.parametrize("agent", ['evil " UA', '"', 'a" "b', '" - - - "Root=1" "x', '\\"quoted\\"'])
@@ -201,10 +206,19 @@ def test_a_network_load_balancer_writes_tls_connections() -> None:
 
 def test_a_classic_load_balancer_writes_no_type() -> None:
     found = columns(_row(f'{CLASSIC} "curl "7"" DHE-RSA-AES128-SHA TLSv1.2'))
-    assert (found["type"], found["elb"], found["clientIp"], found["targetPort"]) == ("classic", "my-balancer", "203.0.113.9", 80)
+    assert (found["type"], found["elb"], found["clientIp"], found["targetPort"]) == (
+        "classic",
+        "my-balancer",
+        "203.0.113.9",
+        80,
+    )
     assert (found["elbStatusCode"], found["targetStatusCode"], found["sentBytes"]) == (200, 201, 29)
     assert (found["requestHttpMethod"], found["requestUrl"]) == ("GET", "http://www.example.com:80/a b")
-    assert (found["userAgent"], found["sslCipher"], found["sslProtocol"]) == ('curl "7"', "DHE-RSA-AES128-SHA", "TLSv1.2")
+    assert (found["userAgent"], found["sslCipher"], found["sslProtocol"]) == (
+        'curl "7"',
+        "DHE-RSA-AES128-SHA",
+        "TLSv1.2",
+    )
     assert columns(_row(CLASSIC)).items() <= found.items()
 
 

@@ -31,7 +31,8 @@ def _row(line: str) -> dict[str, object]:
 
 
 def _with_headers(referrer: str, agent: str) -> str:
-    return f'{HEAD} - 1 REST.GET.OBJECT k "GET /k HTTP/1.1" 404 NoSuchKey 312 - 9 - "{referrer}" "{agent}" - id= - - - - - - -'
+    answered = '"GET /k HTTP/1.1" 404 NoSuchKey 312 - 9 -'
+    return f'{HEAD} - 1 REST.GET.OBJECT k {answered} "{referrer}" "{agent}" - id= - - - - - - -'
 
 
 def test_a_line_fills_the_columns_of_its_fields() -> None:
@@ -109,7 +110,9 @@ def test_a_deletion_in_a_batch_has_no_request_of_its_own() -> None:
 
 @pytest.mark.parametrize("nobody", ["-", "Anonymous"])
 def test_a_request_without_credentials_has_no_requester(nobody: str) -> None:
-    assert "requester" not in columns(_row(LINE.replace("arn:aws:sts::111122223333:assumed-role/Admin/bob@example.com", nobody)))
+    assert "requester" not in columns(
+        _row(LINE.replace("arn:aws:sts::111122223333:assumed-role/Admin/bob@example.com", nobody))
+    )
 
 
 @pytest.mark.parametrize(

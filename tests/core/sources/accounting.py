@@ -1,0 +1,34 @@
+"""Any bytes as a log object: read, classified and taken apart, with every record accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from iota_dagster.core.sources.built_in import BUILT_IN
+from iota_dagster.core.sources.classifier import Classifier
+from iota_dagster.core.sources.headers import headers_of
+from tests.core.reading import read
+from tests.core.sources.cases import read_safely
+
+_HEADERS = headers_of(BUILT_IN)
+_LIMITS = {"decompressed_bytes": 16 << 20, "record_bytes": 64 << 10, "nesting": 50}
+
+
+def account_for(content: bytes, key: str = "") -> Counter[str]:
+    """How many records of the content are of which log type; the others are `unclassified` or `damaged`.
+
+    Asserts that reading raises nothing, that every ordinal comes once and in order, and that each record of a type is a
+    row or rejected.
+    """
+    whole = read(content, headers=_HEADERS, **_LIMITS)
+    found = Counter(damaged=len(whole.damages))
+    classifier = Classifier(BUILT_IN, key, None)
+    for record, header in zip(whole.records, whole.headers, strict=True):
+        for source, _, _ in classifier.runs([record], header):
+            if source is None:
+                assert classifier.refusal(record)
+            else:
+                read_safely(source, [record])
+            found[source.log_type if source else "unclassified"] += 1
+    assert found.total() == whole.count
+    return +found
