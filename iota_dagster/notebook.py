@@ -21,6 +21,7 @@ from iota_dagster.core.lake.query import query as ask
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
+from iota_dagster.log_types import own_log_types
 from iota_dagster.settings import Settings, load_settings
 
 _NULLABLE = {
@@ -42,6 +43,7 @@ def query(sql: str, *, limit: int | None = None, settings: Settings | None = Non
     not answer. `settings` are this process's (`iota.yaml`, IOTA_…) unless given.
     """
     settings = settings or load_settings()
+    own_log_types(settings)
     clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
     database = Database(settings.store_url)
     try:

@@ -33,9 +33,12 @@ def command(files: tuple[Path, ...], log_types: tuple[str, ...], fields: str | N
 
 
 def _verdicts(file: Path, log_types: tuple[str, ...], fields: str | None) -> Iterator[Verdict]:
+    from iota_dagster.log_types import own_log_types
     from iota_dagster.platform import decode_limits
     from iota_dagster.settings import load_settings
 
+    settings = load_settings()
+    own_log_types(settings)
     place = Place(
         bucket=f"file://{file.absolute().parent}",
         key=file.name,
@@ -43,7 +46,7 @@ def _verdicts(file: Path, log_types: tuple[str, ...], fields: str | None) -> Ite
         header=fields.encode() if fields else None,
     )
     with file.open("rb") as stream:
-        yield from classify(stream, place, decode_limits(load_settings()))
+        yield from classify(stream, place, decode_limits(settings))
 
 
 def _plain(verdict: Verdict) -> dict[str, str | int | None]:

@@ -20,6 +20,7 @@ from iota_dagster.core.lake.query import QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
+from iota_dagster.log_types import own_log_types
 from iota_dagster.settings import load_settings
 
 
@@ -115,6 +116,7 @@ def _print_table(table: pa.Table) -> None:
 
 def _answer(sql: str, rows: int | None) -> pa.Table:
     settings = load_settings()
+    own_log_types(settings)
     lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
     database = Database(settings.store_url)
     try:

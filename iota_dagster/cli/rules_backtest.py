@@ -59,9 +59,11 @@ def _run(order: Order, quiet: bool) -> BacktestReport:
     from iota_dagster.core.backtest.run import History
     from iota_dagster.core.storage import open_storage
     from iota_dagster.core.store.database import Database
+    from iota_dagster.log_types import own_log_types
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
+    own_log_types(settings)
     lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
     database = Database(settings.store_url)
     try:

@@ -32,9 +32,11 @@ def command(rule_id: str, paths: Paths, as_json: bool) -> None:
     from iota_dagster.core.detection.loader import load_rules
     from iota_dagster.core.detection.overlays import read_overlays
     from iota_dagster.core.sources import SOURCES
+    from iota_dagster.log_types import own_log_types
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
+    own_log_types(settings)
     names = [item.name for item in settings.destinations]
     overlays = read_overlays(settings.rule_overlays, names) if settings.rule_overlays else None
     pack = load_rules(chosen(paths))

@@ -24,9 +24,12 @@ def command(paths: Paths, strict: bool, as_json: bool) -> None:
     PATH is a folder of rules or the YAML file of one.
     """
     from iota_dagster.core.detection.lint import lint
+    from iota_dagster.log_types import own_log_types
+    from iota_dagster.settings import load_settings
 
+    own = [schema.log_type for schema in own_log_types(load_settings())]
     with quiet_rules():
-        report = lint(chosen(paths))
+        report = lint(chosen(paths), own)
     click.echo(json.dumps(_as_json(report), default=str) if as_json else _as_text(report))
     if report.count("error") or (strict and report.findings):
         raise click.exceptions.Exit(1)

@@ -13,6 +13,7 @@ from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.ingest import Ingested, IngestJob, IngestOptions, IngestTask, Part, run_job
 from iota_dagster.core.memory import release_memory
 from iota_dagster.core.model import Batch, LogObject, ObjectStatus
+from iota_dagster.core.sources.user_schema import UserSchema
 from iota_dagster.core.work import WorkArea, WorkFolder
 from iota_dagster.core.workers import WorkerDied, WorkerPool
 
@@ -35,6 +36,8 @@ class IngestPlan:
     """A batch smaller than this is parsed in the run's own process: no worker has to start."""
     task_bytes: int = 8 << 20
     """Objects are handed out in tasks of about this many compressed bytes."""
+    user_types: tuple[UserSchema, ...] = ()
+    """The user's own log types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def decode_batch(
     """Decode the batch's fetched objects (by their id) into a new work folder; takes nothing, may be repeated."""
     folder = work.create(batch.id)
     small = sum(path.stat().st_size for path in spooled.values()) < plan.inline_bytes
-    options = IngestOptions(batch.id, batch.created_at, plan.limits)
+    options = IngestOptions(batch.id, batch.created_at, plan.limits, user_types=plan.user_types)
     jobs = [
         IngestJob(tasks, folder.path, f"t{index:04}", options)
         for index, tasks in enumerate(_tasks(batch, spooled, plan))

@@ -18,6 +18,7 @@ from iota_dagster.core.records import open_records
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.classifier import AskingOrder, Classifier
 from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.registry import use_log_types
 from iota_dagster.core.tally import ObjectTally
 
 __all__ = ["IngestJob", "IngestOptions", "IngestTask", "Ingested", "Part", "ingest", "run_job"]
@@ -34,6 +35,7 @@ def ingest(
     Per object `records` = rows in the parts + quarantine items. No content raises; an `OSError` of a local file does,
     and then no part file is left.
     """
+    use_log_types(options.user_types)
     with no_collector(), PartFiles(folder, prefix, options) as parts:
         read = [_read_object(task, parts, options) for task in tasks]
         parts.finish()

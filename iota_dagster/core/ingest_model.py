@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.model import LogObject, QuarantineItem
+from iota_dagster.core.sources.user_schema import UserSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class IngestOptions:
     """Past this many an object's bad records share one item, so that a hostile object cannot fill the memory."""
     quarantine_sample_bytes: int = 4 << 20
     """Past this many bytes of samples an object's further samples are shortened."""
+    user_types: tuple[UserSchema, ...] = ()
+    """The user's own log types: a worker process knows no others."""
 
 
 @dataclass(frozen=True, slots=True)

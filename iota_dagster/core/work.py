@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from iota_dagster.core.errors import WorkFilesLost
 from iota_dagster.core.ingest import Part
+from iota_dagster.core.lake.schema import part_schema
+from iota_dagster.core.sources import source_of
 from iota_dagster.core.storage import Storage
 
 MANIFEST, KEEP = "manifest.json", "keep.bits"
@@ -57,7 +59,7 @@ class WorkFolder:
             return
         first = 0
         for batch in _read(self.path / self.parts[index].path, columns):
-            yield batch, keep[first : first + batch.num_rows]
+            yield _completed(batch, columns, self.parts[index].log_type), keep[first : first + batch.num_rows]
             first += batch.num_rows
 
     def all_batches(self, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -154,11 +156,23 @@ def _read(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]
             yield reader.get_batch(index)
 
 
+def _completed(batch: pa.RecordBatch, columns: Sequence[str] | None, log_type: str) -> pa.RecordBatch:
+    """The batch with nulls in the columns that its log type got after the file was written."""
+    missing = [name for name in columns or () if name not in batch.schema.names]
+    if not missing:
+        return batch
+    known = part_schema(source_of(log_type))
+    for name in missing:
+        batch = batch.append_column(known.field(name), pa.nulls(batch.num_rows, known.field(name).type))
+    return batch
+
+
 def _options(source: pa.OSFile, columns: Sequence[str] | None) -> pa.ipc.IpcReadOptions:
     if columns is None:
         return pa.ipc.IpcReadOptions(use_threads=False)
     schema = pa.ipc.open_file(source).schema
-    return pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns], use_threads=False)
+    included = [place for name in columns if (place := schema.get_field_index(name)) >= 0]
+    return pa.ipc.IpcReadOptions(included_fields=included, use_threads=False)
 
 
 def _admitted(batch: pa.RecordBatch, keep: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:

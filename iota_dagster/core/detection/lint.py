@@ -19,6 +19,7 @@ from typing import Any, Literal
 from iota_dagster.core.detection import yaml12
 from iota_dagster.core.detection.attack import REPORT, TACTICS, tactic_and_technique
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.lint_queries import query_problems
 from iota_dagster.core.detection.loader import HELPERS, load_rules
 from iota_dagster.core.detection.metadata import ID_KEYS
 from iota_dagster.core.detection.rule import Rule
@@ -53,7 +54,7 @@ LOG_TYPES = (
     "OnePassword.SignInAttempt",
     "Slack.AuditLogs",
 )
-"""The log types whose events iota can hand to a rule."""
+"""The log types whose events iota can hand to a rule, beside a user's own."""
 
 _ID_CHARACTERS = re.compile(r"[A-Za-z0-9._-]+")
 _ID_SHAPE = re.compile(r"[A-Z][A-Za-z0-9]*(?:\.[A-Z][A-Za-z0-9]*)+")
@@ -95,16 +96,18 @@ class _Part:
     text: str
 
 
-def lint(folders: Sequence[Path]) -> LintReport:
-    """Look through all rules below some folders, or through single YAML files."""
+def lint(folders: Sequence[Path], own_log_types: Sequence[str] = ()) -> LintReport:
+    """Look through all rules below some folders, or through single YAML files; `own_log_types` are known as well."""
+    log_types = (*LOG_TYPES, *own_log_types)
     pack = load_rules(folders)
     findings = [Finding(error.file, error.line, "error", error.detail) for error in pack.errors]
     for rule in pack.rules:
-        findings += _lint_rule(rule)
+        findings += _lint_rule(rule, log_types)
     known = {*(rule.id for rule in pack.rules), *(rule.id for rule in pack.correlations)}
     for correlation in pack.correlations:
         # Alone, without the rules it looks at, nothing can be said of them.
         findings += _lint_correlation(correlation, known if pack.rules else None)
+    findings += [Finding(file, line, "warning", text) for file, line, text in query_problems(pack)]
     broken = {error.file.resolve() for error in pack.errors}
     # A broken YAML file has an error of its own: that its code runs for nobody is no second one.
     named = {_code_file(file).resolve() for file in broken if file.suffix != ".py" and file.is_file()}
@@ -120,12 +123,12 @@ def can_match(rule: Rule) -> bool:
     return not is_never(rule.need)
 
 
-def _lint_rule(rule: Rule) -> Iterator[Finding]:
+def _lint_rule(rule: Rule, log_types: Sequence[str]) -> Iterator[Finding]:
     file = Path(rule.file)
     document = yaml12.load(file.read_bytes())
-    for check in (*_CHECKS, *(_CODE_CHECKS if rule.code else ())):
-        for part in check(rule, document.value):
-            yield Finding(file, document.line(*part.path), part.level, part.text)
+    parts = [part for check in (*_CHECKS, *(_CODE_CHECKS if rule.code else ())) for part in check(rule, document.value)]
+    for part in (*parts, *_check_log_types(document.value, log_types)):
+        yield Finding(file, document.line(*part.path), part.level, part.text)
 
 
 def _lint_correlation(rule: CorrelationRule, known: Collection[str] | None) -> Iterator[Finding]:
@@ -153,11 +156,11 @@ def _check_id(rule: Rule | CorrelationRule, values: Mapping[str, Any]) -> Iterat
         yield _Part("warning", (key,), f"{key} {rule.id}: write it as Vendor.Service.WhatHappened")
 
 
-def _check_log_types(rule: Rule, values: Mapping[str, Any]) -> Iterator[_Part]:
+def _check_log_types(values: Mapping[str, Any], known: Sequence[str]) -> Iterator[_Part]:
     for index, name in enumerate(values.get("LogTypes") or ()):
-        if name in LOG_TYPES:
+        if name in known:
             continue
-        near = difflib.get_close_matches(str(name), LOG_TYPES, n=1, cutoff=0.8)
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.8)
         level: Level = "error" if near else "warning"
         hint = f"did you mean {near[0]}?" if near else "iota has no such events, so this rule sees none of them"
         yield _Part(level, ("LogTypes", index), f"unknown log type {name}: {hint}")
@@ -232,7 +235,7 @@ _COMMON_CHECKS: tuple[Callable[[Rule | CorrelationRule, Mapping[str, Any]], Iter
     _check_texts,
     _check_reports,
 )
-_CHECKS: tuple[_Check, ...] = (*_COMMON_CHECKS, _check_log_types, _check_title)
+_CHECKS: tuple[_Check, ...] = (*_COMMON_CHECKS, _check_title)
 _CODE_CHECKS: tuple[_Check, ...] = (_check_file_name, _check_reach)
 
 

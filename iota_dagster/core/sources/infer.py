@@ -142,7 +142,7 @@ def _field(name: str, path: str, kind: FieldType, values: Sequence[Any], require
     return UserField(
         name=name,
         type=kind,
-        description=snake(path).replace("_", " ").strip(" @").capitalize() or name,
+        description=snake(path).replace("_", " ").capitalize() or name,
         path="" if path == name else path,
         indicator=indicator_of(path, texts) if searched else None,
         required=required,

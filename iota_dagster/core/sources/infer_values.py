@@ -13,7 +13,7 @@ from iota_dagster.core.sources.user_schema import FieldType, Indicator
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TIME_NAME = re.compile(
-    r"(?:^|_|@)(?:time|date|ts|at|timestamp|datetime|created|updated|published|eventtime)(?:$|_)", re.I
+    r"(?:^|_)(?:time|date|ts|at|timestamp|datetime|created|updated|published|eventtime)(?:$|_)", re.I
 )
 _USER_NAME = re.compile(r"(?:^|_)(?:user|username|user_name|login|account_name|principal|actor)$", re.I)
 _TRACE_NAME = re.compile(r"(?:^|_)(?:trace|request|correlation|session|span)_?id$", re.I)
@@ -25,7 +25,7 @@ _EARLIEST, _LATEST = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 
 def snake(name: str) -> str:
     """A key's last part with underscores between its words."""
-    return _CAMEL.sub("_", name.rpartition(".")[2]).lower()
+    return re.sub(r"[^a-z0-9]+", "_", _CAMEL.sub("_", name.rpartition(".")[2]).lower()).strip("_")
 
 
 def type_of_texts(name: str, texts: Sequence[str]) -> FieldType:
@@ -69,7 +69,7 @@ def _are_epochs(name: str, values: Iterable[float]) -> bool:
 
 def time_rank(name: str) -> tuple[bool, int]:
     """How likely a time is that of the event, by its name; the least is the likeliest."""
-    word = snake(name).strip("@_")
+    word = snake(name)
     likely = ("timestamp", "time", "event_time", "ts", "datetime", "published", "date", "at", "created_at", "created")
     return word not in likely, likely.index(word) if word in likely else len(likely)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
+from operator import itemgetter
 
 from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.classifier import Classifier
@@ -23,12 +25,13 @@ def account_for(content: bytes, key: str = "") -> Counter[str]:
     whole = read(content, headers=_HEADERS, **_LIMITS)
     found = Counter(damaged=len(whole.damages))
     classifier = Classifier(BUILT_IN, key, None)
-    for record, header in zip(whole.records, whole.headers, strict=True):
-        for source, _, _ in classifier.runs([record], header):
-            if source is None:
-                assert classifier.refusal(record)
+    for header, group in groupby(zip(whole.headers, whole.records, strict=True), itemgetter(0)):
+        records = [record for _, record in group]
+        for source, start, stop in classifier.runs(records, header):
+            found[source.log_type if source else "unclassified"] += stop - start
+            if source is not None:
+                read_safely(source, records[start:stop])
             else:
-                read_safely(source, [record])
-            found[source.log_type if source else "unclassified"] += 1
+                assert classifier.refusal(records[start])
     assert found.total() == whole.count
     return +found

@@ -168,3 +168,9 @@ def test_any_text_is_written_as_that_text(
     )
     (folder / "written.yaml").write_text(as_yaml(changed), encoding="utf-8")
     assert read_schema(folder / "written.yaml", SOURCES.built_in) == changed
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "own-log-types.md").read_text(encoding="utf-8")
+    example = next(block.split("```")[0] for block in page.split("```yaml\n") if block.startswith("log_type:"))
+    assert schema_of(tmp_path, example).log_type == "Custom.AppLog"
