@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from iota_dagster.core.completeness.alarms import Alarms
 from iota_dagster.core.completeness.comparison import Comparison, compare
 from iota_dagster.core.completeness.findings import Finding, Kind, Silence
-from iota_dagster.core.completeness.freshness import LEARNED, Rhythm, learn
+from iota_dagster.core.completeness.freshness import Rhythm, rhythm
 from iota_dagster.core.completeness.listing import Listing, Tally, reconcile
 from iota_dagster.core.completeness.reading import DigestReader, Reading
 from iota_dagster.core.errors import ObjectError, Outage, SettingsError
@@ -157,12 +157,7 @@ def _alarms(platform: Platform) -> Alarms:
 
 def _rhythm(platform: Platform, name: str, now: datetime) -> Rhythm | None:
     with platform.database.read() as connection:
-        last = store.last_hour(connection, name, hour_of(now) + 1)
-        if last is None:
-            return None
-        first = last - int(LEARNED.total_seconds() // 3600) - 1
-        arrivals = store.arrival_minutes(connection, name, range(first, last + 1))
-    return learn(arrivals)
+        return rhythm(connection, name, now)
 
 
 def _listing(platform: Platform, item: Integration, hours: DeliveryHours, fetch: bool) -> Listing:

@@ -64,7 +64,7 @@ def _show(found: Counter[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from iota_dagster.cli.query import printable
+    from iota_dagster.cli.text import printable
 
     table = Table("records", "log type", "file")
     for (file, what), records in found.items():

@@ -83,7 +83,7 @@ def _once(*, as_json: bool) -> None:
 
 
 def _figures(demo: Demo, seconds: float) -> dict[str, object]:
-    from iota_dagster.cli.query import plain
+    from iota_dagster.cli.text import plain
 
     return demo.summary.as_dict() | {
         "accounts": demo.accounts,
@@ -133,7 +133,7 @@ def _show_alerts(console: Console, demo: Demo) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from iota_dagster.cli.query import printable
+    from iota_dagster.cli.text import printable
     from iota_dagster.demo.view import severity
 
     count = len(demo.alerts)

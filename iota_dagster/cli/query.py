@@ -6,15 +6,12 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping
-from datetime import date, datetime, time
-from decimal import Decimal
-from math import isfinite
 from typing import Any
 
 import click
 import pyarrow as pa
 
+from iota_dagster.cli.text import plain, printable
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.lake.query import QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
@@ -64,37 +61,11 @@ def as_csv(table: pa.Table) -> str:
     return text.getvalue()
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: text for times and bytes, null for numbers that are none."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if isfinite(value) else None
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case datetime() | date() | time():
-            return value.isoformat().replace("+00:00", "Z")
-        case bytes():
-            return value.decode("utf-8", "backslashreplace")
-        case Mapping():
-            return {str(name): plain(item) for name, item in value.items()}
-        case list():
-            return [plain(item) for item in value]
-        case _:
-            return str(value)
-
-
 def _text(value: Any) -> str:
     known = plain(value)
     if known is None:
         return ""
     return known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
-
-
-def printable(text: str) -> str:
-    """The text without what steers a terminal: whoever writes a log line must not write the screen of its reader."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def _print_table(table: pa.Table) -> None:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from iota_dagster.cli.query import printable
+from iota_dagster.cli.text import printable
 from iota_dagster.core.model import Alert
 from iota_dagster.demo.live import Show
 from iota_dagster.demo.question import QUESTION

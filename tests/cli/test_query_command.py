@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from iota_dagster.cli.query import as_csv, as_json, command, plain, printable
+from iota_dagster.cli.query import as_csv, as_json, command
+from iota_dagster.cli.text import plain, printable
 from iota_dagster.core.lake.query import QueryError
 
 

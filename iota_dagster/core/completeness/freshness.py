@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import sqlalchemy as sa
+
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.store import completeness
+
 LEARNED = timedelta(days=15)
 """How far the rhythm looks back: two weekends, whichever day the last arrival was on."""
 FEWEST_GAPS = 10
@@ -53,3 +58,12 @@ def learn(arrivals: Sequence[datetime]) -> Rhythm | None:
         return None
     longest = gaps[-2] if arrivals[0] < start else gaps[-1]
     return Rhythm(arrivals[-1], max(FLOOR, FACTOR * longest), len(gaps))
+
+
+def rhythm(connection: sa.Connection, integration: str, now: datetime) -> Rhythm | None:
+    """How often an integration writes, learned from the fifteen days before its last log; None where too few are."""
+    last = completeness.last_hour(connection, integration, hour_of(now) + 1)
+    if last is None:
+        return None
+    first = last - int(LEARNED / timedelta(hours=1)) - 1
+    return learn(completeness.arrival_minutes(connection, integration, range(first, last + 1)))

@@ -52,7 +52,7 @@ def record(connection: sa.Connection, batch_id: str, step: Step, found: Figures,
         return
     c = batch_figures.c
     query = sa.select(c.figures).where(c.batch_id == batch_id, c.step == step)
-    before = _decoded(connection.execute(query).scalar())
+    before = decoded(connection.execute(query).scalar())
     after = merged(before, found.values)
     grown = {series: value - before.get(series, 0) for series, value in after.items() if value != before.get(series)}
     if not grown:
@@ -152,6 +152,7 @@ def _encoded(values: Values) -> bytes:
     return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
 
 
-def _decoded(data: bytes | None) -> dict[Series, float]:
+def decoded(data: bytes | None) -> dict[Series, float]:
+    """A step's figures as the store keeps them, unpacked."""
     rows = json.loads(zlib.decompress(data)) if data else []
     return {(name, tuple(labels)): value for name, labels, value in rows}
