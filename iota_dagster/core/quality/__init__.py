@@ -1,0 +1,1 @@
+"""Whether the lake holds what the ledger says it does, and whether its tables are as their schemas say."""

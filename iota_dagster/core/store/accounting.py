@@ -1,0 +1,148 @@
+"""What the ledger says that the lake holds: rows by batch and by log object, and which hours may be compared now.
+
+An hour is settled when no batch is about to change it: what is committed is published, and nothing waits to be done
+again. Only then have the ledger and the lake to agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.model import BatchStatus, ObjectStatus
+from iota_dagster.core.store import lake_catalog
+from iota_dagster.core.store.database import chunked
+from iota_dagster.core.store.lake_catalog import LakeFile, LakeHour
+from iota_dagster.core.store.schema import admissions, batches, lake_files, lake_hours, lake_members, log_objects
+
+_O, _B, _A, _M, _H = log_objects.c, batches.c, admissions.c, lake_members.c, lake_hours.c
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """An event hour of a lake table in one snapshot: its files, and the rows that the ledger says by batch."""
+
+    lake: LakeHour
+    admitted: Mapping[str, int]
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCount:
+    """A log object's accounting, as it was committed."""
+
+    bucket: str
+    key: str
+    records: int
+    rows: int
+    duplicates: int
+    quarantined: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every record ended in exactly one place."""
+        return self.records == self.rows + self.duplicates + self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRows:
+    """A published batch's rows by log object (bucket, key), and the files of the lake that hold them."""
+
+    batch_id: str
+    rows: Mapping[tuple[str, str], int]
+    files: tuple[LakeFile, ...]
+
+
+def written_hours(connection: sa.Connection, table: str) -> Iterator[tuple[Hour, int]]:
+    """The hours of a table that the lake has, with their versions, the newest first."""
+    query = sa.select(_H.hour, _H.version).where(_H.table_name == table, _H.version > 0, _H.expired_at.is_(None))
+    for row in connection.execute(query.order_by(_H.hour.desc())):
+        yield row.hour, row.version
+
+
+def table_state(connection: sa.Connection, table: str, hour: Hour, log_type: str | None) -> TableState:
+    """An hour as it is now; `log_type` is None for `alert_matches`, of which the ledger counts no rows."""
+    lake = lake_catalog.read_hour(connection, table, hour)
+    mine = (_A.log_type == log_type, _A.hour == hour)
+    query = sa.select(_A.batch_id, _A.count).where(*mine)
+    admitted = {row[0]: int(row[1]) for row in connection.execute(query)} if log_type else {}
+    members = sa.select(_M.batch_id).where(_M.table_name == table, _M.hour == hour)
+    who = sa.union(members, sa.select(_A.batch_id).where(*mine)) if log_type else members
+    mark = _B.alerts_at if table == alert_matches.TABLE else _B.lake_at
+    moving = sa.exists().where(_B.id.in_(who), sa.or_(mark.is_(None), _B.redo_reason.is_not(None)))
+    return TableState(lake, admitted, not connection.scalar(sa.select(moving)))
+
+
+def delivered_hours(connection: sa.Connection, since: datetime) -> dict[Hour, str]:
+    """The delivery hours into which a batch was published since a moment, each with a text that changes with it."""
+    marks = (sa.func.count(), sa.func.sum(_B.revision), sa.func.max(_B.lake_at))
+    touched = sa.select(_B.delivery_hour).where(_B.lake_at >= since)
+    query = sa.select(_B.delivery_hour, *marks).where(_B.delivery_hour.in_(touched)).group_by(_B.delivery_hour)
+    return {hour: f"{count} {revisions} {last}" for hour, count, revisions, last in connection.execute(query)}
+
+
+def is_settled(connection: sa.Connection, hour: Hour) -> bool:
+    """Whether every batch of a delivery hour is done and none waits to be done again."""
+    moving = sa.or_(_B.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)), _B.redo_reason.is_not(None))
+    return not connection.scalar(sa.select(sa.exists().where(_B.delivery_hour == hour, moving)))
+
+
+def totals(connection: sa.Connection, hour: Hour) -> dict[str, int]:
+    """The done objects of a delivery hour, and the sums of their accounting."""
+    columns = (_O.records, _O.rows, _O.duplicates, _O.quarantined)
+    sums = (sa.func.coalesce(sa.func.sum(column), 0).label(column.name) for column in columns)
+    query = sa.select(sa.func.count().label("objects"), *sums).where(*_done(hour))
+    return {name: int(value) for name, value in connection.execute(query).mappings().one().items()}
+
+
+def unbalanced(connection: sa.Connection, hour: Hour, limit: int) -> list[ObjectCount]:
+    """The done objects of a delivery hour whose records did not each end in exactly one place."""
+    columns = (_O.bucket, _O.key, _O.records, _O.rows, _O.duplicates, _O.quarantined)
+    query = sa.select(*columns).where(*_done(hour), _O.records != _O.rows + _O.duplicates + _O.quarantined)
+    return [ObjectCount(*row) for row in connection.execute(query.order_by(_O.id).limit(limit))]
+
+
+def published_batches(connection: sa.Connection, hour: Hour) -> list[str]:
+    """The done batches of a delivery hour."""
+    query = sa.select(_B.id).where(_B.delivery_hour == hour, _B.status == BatchStatus.DONE, _B.lake_at.is_not(None))
+    return list(connection.execute(query.order_by(_B.id)).scalars())
+
+
+def batch_rows(connection: sa.Connection, batch_id: str) -> BatchRows:
+    """A batch's rows as the ledger has them; objects of one key (overwritten ones) count together."""
+    query = sa.select(_O.bucket, _O.key, sa.func.sum(_O.rows)).where(_O.batch_id == batch_id, *_done())
+    rows = {(bucket, key): int(count) for bucket, key, count in connection.execute(query.group_by(_O.bucket, _O.key))}
+    return BatchRows(batch_id, rows, tuple(_files_with(connection, batch_id)))
+
+
+def has_expired(connection: sa.Connection, batch_ids: Sequence[str], tables: Mapping[str, str]) -> set[str]:
+    """Of some batches those that wrote into an hour whose rows retention took; `tables` are by log type."""
+    hours = sa.select(_H.table_name, _H.hour).where(_H.expired_at.is_not(None))
+    expired = {(row.table_name, row.hour) for row in connection.execute(hours)}
+    found: set[str] = set()
+    for ids in chunked(batch_ids) if expired else ():
+        written = sa.select(_A.batch_id, _A.log_type, _A.hour).where(_A.batch_id.in_(ids))
+        found |= {
+            row.batch_id for row in connection.execute(written) if (tables.get(row.log_type), row.hour) in expired
+        }
+    return found
+
+
+def _done(hour: Hour | None = None) -> list[sa.ColumnElement[bool]]:
+    here = [] if hour is None else [_O.delivery_hour == hour]
+    return [*here, _O.status == ObjectStatus.DONE]
+
+
+def _files_with(connection: sa.Connection, batch_id: str) -> Iterator[LakeFile]:
+    f = lake_files.c
+    same = (f.table_name == _M.table_name) & (f.hour == _M.hour) & (f.source == _M.source)
+    query = sa.select(lake_files).join_from(lake_files, lake_members, same)
+    query = query.where(_M.batch_id == batch_id, f.table_name != alert_matches.TABLE).order_by(f.path)
+    for row in connection.execute(query).mappings():
+        values = {name: value for name, value in row.items() if name != "table_name"}
+        yield LakeFile(table=row["table_name"], members=(), **values)

@@ -1,0 +1,174 @@
+"""Is the lake right? Three checks on each of its tables, by suites derived from their schemas, and the accounting.
+
+Hours are looked at that have changed since the last look, and those that are known to be wrong. A check that fails is
+an alert, too; it stops nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from iota_dagster.core.hours import hour_key
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.quality.accounting import HourAccount
+from iota_dagster.core.quality.results import HourQuality
+from iota_dagster.core.quality.suite import Check
+from iota_dagster.defs.figures import Cell, Figures, numbers, table
+from iota_dagster.defs.resources.platform import PlatformResource
+from iota_dagster.defs.steps import waiting_out_outages
+from iota_dagster.quality.great import GreatExpectations
+from iota_dagster.quality.look import AccountsLook, TablesLook, look_at_accounts, look_at_tables
+
+ROWS = 100
+DOCS = "quality/docs"
+"""Data Docs, below the home folder."""
+_DESCRIPTIONS = {
+    Check.LEDGER: "Its files are whole, and hold the rows that the ledger says.",
+    Check.COLUMNS: "Every column of its files has the type that the table's schema declares.",
+    Check.EVENTS: "No row is there twice or lies in a wrong hour; what has to have a value has one.",
+}
+SPECS = [
+    dg.AssetCheckSpec(check.value, asset=name, description=_DESCRIPTIONS[check])
+    for name in lake_tables()
+    for check in Check
+]
+
+
+@dg.multi_asset_check(specs=SPECS, can_subset=True, name="lake_quality")
+def lake_quality(context: dg.AssetCheckExecutionContext, platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
+    """Look at the tables' hours; a table none of whose hours was looked at keeps its last result."""
+    opened, keys = platform.platform, context.selected_asset_check_keys
+    engine = GreatExpectations(opened.settings.home / DOCS)
+    with waiting_out_outages():
+        look = look_at_tables(opened, engine, {key.asset_key.to_user_string() for key in keys}, opened.road.clock())
+    opened.road.deliver()
+    yield from table_results(look, keys, engine.write_docs())
+
+
+def table_results(
+    look: TablesLook, keys: Iterable[dg.AssetCheckKey], page: Path | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """What a look says of some checks; `page` are its Data Docs. Nothing of a table that it did not look at."""
+    shared: Figures = {"data_docs": dg.MetadataValue.path(str(page))} if page else {}
+    for key in sorted(keys):
+        name = key.asset_key.to_user_string()
+        if hours := [item for item in look.hours if item.table == name]:
+            yield _table_result(look, name, Check(key.name), hours, shared)
+
+
+def _table_result(
+    look: TablesLook, name: str, check: Check, hours: Sequence[HourQuality], shared: Figures
+) -> dg.AssetCheckResult:
+    failed = [item for item in hours if item.failed(check)]
+    still_wrong = [hour for table_name, hour in look.still_wrong if table_name == name]
+    values = {
+        "hours": len(hours),
+        "hours_failed": len(failed),
+        "hours_known_to_be_wrong": len(still_wrong),
+        "rows": sum(item.rows for item in hours),
+        "rows_examined": sum(item.examined for item in hours),
+        "hours_waiting": look.waiting,
+    }
+    metadata = numbers(values) | table("failures", _failures(failed, check), ROWS) | _samples(failed, check) | shared
+    return dg.AssetCheckResult(
+        asset_key=name, check_name=check.value, passed=not failed and not still_wrong, metadata=metadata
+    )
+
+
+def _failures(failed: Iterable[HourQuality], check: Check) -> Iterator[Mapping[str, Cell]]:
+    for item in failed:
+        for result in item.failed(check):
+            yield {"hour": hour_key(item.hour), "expectation": result.expectation, "values": result.unexpected}
+
+
+def _samples(failed: Iterable[HourQuality], check: Check) -> Figures:
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "hour": hour_key(item.hour),
+            "expectation": result.expectation,
+            "subject": sample.subject,
+            "value": sample.value,
+        }
+        for item in failed
+        for result in item.failed(check)
+        for sample in result.samples
+    )
+    return table("samples", rows, ROWS)
+
+
+_ACCOUNTS = [
+    dg.AssetCheckSpec(
+        "records_accounted",
+        asset="events",
+        description="Every record of a done object is a row, a duplicate, or in quarantine.",
+    ),
+    dg.AssetCheckSpec(
+        "rows_in_lake", asset="lake", description="The lake has the rows of every done object that the ledger says."
+    ),
+]
+
+
+@dg.multi_asset_check(specs=_ACCOUNTS, name="accounting")
+def accounting(platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
+    """Hold the ledger's accounting of the delivery hours against itself, and against the lake."""
+    opened = platform.platform
+    with waiting_out_outages():
+        look = look_at_accounts(opened, opened.road.clock())
+    opened.road.deliver()
+    yield from account_results(look)
+
+
+def account_results(look: AccountsLook) -> Iterator[dg.AssetCheckResult]:
+    """What a look says of both checks."""
+    totals = numbers(_totals(look))
+    wrong = [item for item in look.hours if item.unbalanced]
+    astray = [item for item in look.hours if item.astray or item.unread]
+    yield dg.AssetCheckResult(
+        asset_key="events",
+        check_name="records_accounted",
+        passed=not wrong and not look.still_wrong,
+        metadata=totals | table("out_of_balance", _unbalanced(wrong), ROWS),
+    )
+    yield dg.AssetCheckResult(
+        asset_key="lake",
+        check_name="rows_in_lake",
+        passed=not astray and not look.still_wrong,
+        metadata=totals | table("astray", _astray(astray), ROWS) | table("unread", _unread(astray), ROWS),
+    )
+
+
+def _totals(look: AccountsLook) -> dict[str, int]:
+    names = ("objects", "records", "rows", "duplicates", "quarantined")
+    sums = {name: sum(item.totals[name] for item in look.hours) for name in names}
+    known = len(look.still_wrong)
+    return {"hours": len(look.hours), "hours_known_to_be_wrong": known, "hours_waiting": look.waiting, **sums}
+
+
+def _unbalanced(hours: Iterable[HourAccount]) -> Iterator[Mapping[str, Cell]]:
+    for item in hours:
+        for one in item.unbalanced:
+            yield {
+                "delivery_hour": item.name,
+                "object": f"{one.bucket}/{one.key}",
+                "records": one.records,
+                "rows": one.rows,
+                "duplicates": one.duplicates,
+                "quarantined": one.quarantined,
+            }
+
+
+def _astray(hours: Iterable[HourAccount]) -> Iterator[Mapping[str, Cell]]:
+    for item in hours:
+        for one in item.astray:
+            name = f"{one.bucket}/{one.key}"
+            yield {"delivery_hour": item.name, "object": name, "ledger": one.ledger, "lake": one.lake}
+
+
+def _unread(hours: Iterable[HourAccount]) -> Iterator[Mapping[str, Cell]]:
+    for item in hours:
+        for text in item.unread:
+            yield {"delivery_hour": item.name, "file": text}
+
+
+QUALITY_CHECKS = [lake_quality, accounting]

@@ -1,0 +1,90 @@
+"""The ledger's side of the lake's quality, on both databases: what it says that the lake holds, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.quality.accounting import Accountant, Astray
+from iota_dagster.core.quality.files import FileReader
+from iota_dagster.core.store import accounting as store
+from iota_dagster.core.store.schema import log_objects
+from iota_dagster.platform import Platform
+from tests.road.world import LOG_TYPE, NINE, NOW, TEN, UNKNOWN, World, drive, record
+
+TABLE = "cloudtrail_events"
+
+
+@pytest.fixture
+def platform(tmp_path: Path, store_url: str) -> Iterator[Platform]:
+    """An installation with two done objects of ten; one has an event of nine, a duplicate and a stranger."""
+    world = World.at(tmp_path, store_url)
+    with world.opened() as platform:
+        first = [record("a", TEN), record("b", NINE)]
+        world.deliver(platform, {"1": first, "2": [record("c", TEN), record("a", TEN), UNKNOWN]}, TEN)
+        drive(platform, "run")
+        yield platform
+
+
+def accountant(platform: Platform) -> Accountant:
+    return Accountant(platform.database, FileReader(platform.lake, platform.settings.scratch), {LOG_TYPE: TABLE})
+
+
+def test_an_hour_that_adds_up_is_right_and_its_sums_are_those_of_its_objects(platform: Platform) -> None:
+    found = accountant(platform).account(TEN)
+    assert found is not None
+    assert found.is_right
+    assert found.totals == {"objects": 2, "records": 5, "rows": 3, "duplicates": 1, "quarantined": 1}
+
+
+def test_the_ledger_says_by_batch_what_an_event_hour_holds(platform: Platform) -> None:
+    with platform.database.read() as connection:
+        ten, nine = (store.table_state(connection, TABLE, hour, LOG_TYPE) for hour in (TEN, NINE))
+        written = [hour for hour, _ in store.written_hours(connection, TABLE)]
+    assert (sum(ten.admitted.values()), sum(nine.admitted.values())) == (2, 1)
+    assert ten.settled
+    assert sum(file.rows for file in ten.lake.files) == 2
+    assert written == [TEN, NINE]
+
+
+def test_a_row_too_few_in_the_ledger_is_named_by_object(platform: Platform) -> None:
+    with platform.database.begin() as connection:
+        changed = sa.update(log_objects).where(log_objects.c.key == "1")
+        connection.execute(changed.values(rows=1, duplicates=1))
+    found = accountant(platform).account(TEN)
+    assert found is not None
+    assert [(item.key, item.ledger, item.lake) for item in found.astray] == [("1", 1, 2)]
+    assert isinstance(found.astray[0], Astray)
+    assert not found.unbalanced
+
+
+def test_an_hour_whose_batch_waits_to_be_done_again_has_no_account(platform: Platform) -> None:
+    with platform.database.begin() as connection:
+        connection.execute(sa.text("UPDATE batches SET redo_reason = 'a test'"))
+        assert not store.table_state(connection, TABLE, TEN, LOG_TYPE).settled
+    assert accountant(platform).account(TEN) is None
+
+
+def test_rows_that_retention_took_are_not_asked_for(platform: Platform) -> None:
+    platform.road.lake.expire_hour(TABLE, NINE, NOW)
+    found = accountant(platform).account(TEN)
+    assert found is not None
+    assert found.is_right
+    with platform.database.read() as connection:
+        assert [hour for hour, _ in store.written_hours(connection, TABLE)] == [TEN]
+
+
+def test_an_hour_is_delivered_anew_when_a_batch_of_it_is_published_again(platform: Platform) -> None:
+    since = NOW - timedelta(days=1)
+    with platform.database.read() as connection:
+        before = store.delivered_hours(connection, since)
+    drive(platform, "again", again=True, hours=[TEN])
+    with platform.database.read() as connection:
+        after = store.delivered_hours(connection, since)
+        assert store.delivered_hours(connection, NOW + timedelta(days=365)) == {}
+    assert before.keys() == after.keys() == {TEN}
+    assert before != after

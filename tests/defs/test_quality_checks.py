@@ -1,0 +1,316 @@
+"""The quality of the lake in Dagster: each kind of damage turns its own check and no other, and people are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.hours import Hour, hour_of, hour_start
+from iota_dagster.core.lake.compaction import compact
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.register import register_objects
+from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.schema import lake_files, log_objects
+from iota_dagster.defs.assets import ASSETS
+from iota_dagster.defs.checks.quality import DOCS, QUALITY_CHECKS, SPECS, account_results, table_results
+from iota_dagster.defs.quality_job import QUALITY_SCHEDULE, quality
+from iota_dagster.defs.resources import resources
+from iota_dagster.platform import Platform, open_platform
+from iota_dagster.quality.great import GreatExpectations
+from iota_dagster.quality.look import look_at_accounts, look_at_tables
+from iota_dagster.settings import load_settings
+from tests.road.world import content, drive, record, sign_in
+
+TABLE = "cloudtrail_events"
+LEDGER, COLUMNS, EVENTS = "rows_as_ledgered", "columns_as_declared", "rows_well_formed"
+RECORDS, ROWS = "records_accounted", "rows_in_lake"
+HOUR = hour_of(datetime.now(UTC)) - 3
+defs = dg.Definitions(
+    assets=ASSETS,
+    asset_checks=QUALITY_CHECKS,
+    jobs=[quality],
+    schedules=[QUALITY_SCHEDULE],
+    resources=resources(),
+    executor=dg.in_process_executor,
+)
+Found = dict[str, tuple[bool, dict[str, Any]]]
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is read as the integration `inbox`, with two log objects on their way into the lake."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (tmp_path / "rules").mkdir()
+    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IOTA_RULES", json.dumps([str(tmp_path / "rules")]))
+    monkeypatch.setenv("IOTA_PROCESS_WORKERS", "1")
+    monkeypatch.setenv("IOTA_INTEGRATIONS", json.dumps([{"name": "inbox", "path": str(folder)}]))
+    deliver(folder, "a", [record("a-1", HOUR), record("a-2", HOUR), record("a-3", HOUR, 40)])
+    deliver(folder, "b", [record("b-1", HOUR), record("b-1", HOUR), sign_in("b-2", "203.0.113.9", HOUR)])
+    return folder
+
+
+def deliver(folder: Path, name: str, records: list[dict[str, Any]]) -> None:
+    """Write a log object, in a batch of its own."""
+    moment = hour_start(HOUR) + timedelta(minutes=10)
+    place = "111122223333_CloudTrail_us-east-1"
+    path = folder / f"AWSLogs/111122223333/CloudTrail/us-east-1/{place}_{moment:%Y%m%dT%H%M}Z_{name}.json.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content(records))
+    with opened() as platform:
+        register_objects(platform.database, platform.objects.list(f"{SCHEME}{folder}", ""), "inbox")
+        drive(platform, f"run-{name}")
+
+
+@contextmanager
+def opened() -> Iterator[Platform]:
+    platform = open_platform(load_settings())
+    try:
+        yield platform
+    finally:
+        platform.database.dispose()
+
+
+def look() -> Found:
+    """Every check after a look: whether it passed, and its figures; as a run shows them, without a run."""
+    with opened() as platform:
+        engine = GreatExpectations(platform.settings.home / DOCS)
+        tables = look_at_tables(platform, engine, lake_tables(), datetime.now(UTC))
+        accounts = look_at_accounts(platform, datetime.now(UTC))
+        platform.road.deliver()
+    return shown([*table_results(tables, [spec.key for spec in SPECS]), *account_results(accounts)])
+
+
+def run() -> Found:
+    """The same by a run of the job."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("quality").execute_in_process(instance=instance)
+    return shown(result.get_asset_check_evaluations())
+
+
+def shown(results: Iterable[dg.AssetCheckResult] | Iterable[dg.AssetCheckEvaluation]) -> Found:
+    found: Found = {}
+    for item in results:
+        assert item.asset_key is not None
+        figures = {name: getattr(value, "value", value) for name, value in item.metadata.items()}
+        found[f"{item.asset_key.to_user_string()}.{item.check_name}"] = item.passed, figures
+    return found
+
+
+def failed(found: Found) -> set[str]:
+    return {name for name, (passed, _) in found.items() if not passed}
+
+
+def samples(found: Found, check: str, table: str = "samples") -> list[dict[str, Any]]:
+    return [dict(row.data) for row in found[check][1][table].records]
+
+
+def alerts() -> dict[str, str]:
+    with opened() as platform, platform.database.read() as connection:
+        return {alert.rule_id: alert.status for alert in list_alerts(connection)}
+
+
+def lake_file(hour: Hour = HOUR, name: int = 0) -> Path:
+    """One of the hour's files, all of which lie in the folder of the lake."""
+    with opened() as platform, platform.database.read() as connection:
+        c = lake_files.c
+        query = sa.select(c.path).where(c.table_name == TABLE, c.hour == hour).order_by(c.source)
+        paths = list(connection.execute(query).scalars())
+        found = platform.lake.local_path(paths[name])
+    assert found is not None
+    return found
+
+
+def rewrite(path: Path, table: pa.Table) -> None:
+    """Put another file in the place of one of the lake's, as somebody would who is not iota."""
+    path.unlink()
+    pq.write_table(table, path)
+
+
+def ledger(**values: Any) -> None:
+    """Change what the ledger says of the first object."""
+    with opened() as platform, platform.database.begin() as connection:
+        first = sa.select(sa.func.min(log_objects.c.id)).scalar_subquery()
+        connection.execute(sa.update(log_objects).where(log_objects.c.id == first).values(**values))
+
+
+def test_a_healthy_lake_passes_every_check_and_nobody_is_told(inbox: Path) -> None:
+    found = run()
+    tables = {f"{TABLE}.{check}" for check in (LEDGER, COLUMNS, EVENTS)}
+    assert found.keys() == {*tables, f"events.{RECORDS}", f"lake.{ROWS}"}
+    assert failed(found) == set()
+    figures = found[f"{TABLE}.{EVENTS}"][1]
+    assert (figures["hours"], figures["rows"], figures["rows_examined"], figures["hours_waiting"]) == (1, 5, 5, 0)
+    totals = found[f"events.{RECORDS}"][1]
+    assert [totals[name] for name in ("objects", "records", "rows", "duplicates")] == [2, 6, 5, 1]
+    assert alerts() == {}
+    page = Path(figures["data_docs"])
+    assert page.is_file()
+    assert TABLE in page.read_text()
+
+
+def test_an_hour_is_looked_at_again_only_when_it_has_changed(inbox: Path) -> None:
+    look()
+    assert look().keys() == {f"events.{RECORDS}", f"lake.{ROWS}"}
+    with opened() as platform:
+        compact(platform.road.lake, TABLE, HOUR, lake_tables()[TABLE])
+    found = look()
+    assert f"{TABLE}.{LEDGER}" in found
+    assert failed(found) == set()
+
+
+def test_missing_rows_fail_the_ledgers_check_with_file_and_batch_and_the_accounting_by_object(inbox: Path) -> None:
+    path = lake_file()
+    whole = pq.read_table(path)
+    rewrite(path, whole.slice(1))
+    found = look()
+    assert failed(found) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}"}
+    subjects = {row["subject"]: row["value"] for row in samples(found, f"{TABLE}.{LEDGER}")}
+    batch = whole["p_batch"][0].as_py()
+    assert subjects == {
+        next(name for name in subjects if name.endswith(path.name)): f"{len(whole)}, {len(whole) - 1}",
+        batch: f"{len(whole)}, {len(whole) - 1}",
+    }
+    (astray,) = samples(found, f"lake.{ROWS}", "astray")
+    assert astray["object"].endswith(whole["p_source_key"][0].as_py())
+    assert (astray["ledger"], astray["lake"]) == (len(whole), len(whole) - 1)
+    assert alerts() == {"iota.LakeQuality": "open", "iota.Accounting": "open"}
+
+
+def test_an_id_that_is_there_twice_in_the_hour_fails_the_rows_check_even_over_two_files(inbox: Path) -> None:
+    first, second = lake_file(name=0), lake_file(name=1)
+    taken = pq.read_table(first)["p_event_id"][0]
+    rows = pq.read_table(second)
+    ids = pa.chunked_array([[taken.as_py(), *rows["p_event_id"].to_pylist()[1:]]])
+    rewrite(second, rows.set_column(rows.column_names.index("p_event_id"), rows.schema.field("p_event_id"), ids))
+    found = look()
+    assert failed(found) == {f"{TABLE}.{EVENTS}"}
+    assert [row["subject"] for row in samples(found, f"{TABLE}.{EVENTS}")] == [taken.as_py()] * 2
+    assert found[f"{TABLE}.{EVENTS}"][1]["failures"].records[0].data["values"] == 2
+
+
+def test_a_row_of_another_hour_fails_the_rows_check_and_a_flagged_one_does_not(inbox: Path) -> None:
+    path = lake_file()
+    rows = pq.read_table(path)
+    later = pc.add(rows["p_event_time"], pa.scalar(timedelta(hours=1)))
+    moved = rows.set_column(rows.column_names.index("p_event_time"), rows.schema.field("p_event_time"), later)
+    flags = pa.chunked_array([["absurd", *[None] * (len(rows) - 1)]], pa.string())
+    place = rows.column_names.index("p_event_time_flag")
+    rewrite(path, moved.set_column(place, rows.schema.field("p_event_time_flag"), flags))
+    found = look()
+    assert failed(found) == {f"{TABLE}.{EVENTS}"}
+    subjects = [row["subject"] for row in samples(found, f"{TABLE}.{EVENTS}")]
+    assert subjects == rows["p_event_id"].to_pylist()[1:]
+
+
+def test_a_column_of_another_type_fails_the_columns_check_alone(inbox: Path) -> None:
+    path = lake_file()
+    rows = pq.read_table(path)
+    place = rows.column_names.index("p_event_time")
+    rewrite(path, rows.set_column(place, "p_event_time", rows["p_event_time"].cast(pa.string())))
+    found = look()
+    assert failed(found) == {f"{TABLE}.{COLUMNS}"}
+    (sample,) = samples(found, f"{TABLE}.{COLUMNS}")
+    assert sample["subject"].startswith("p_event_time in ")
+    assert sample["value"] == "timestamp[us, tz=UTC], string"
+
+
+def test_a_truncated_file_fails_the_ledgers_check_and_says_how_much_is_left(inbox: Path) -> None:
+    path = lake_file()
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:1000])
+    found = look()
+    assert failed(found) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}"}
+    values = [row["value"] for row in samples(found, f"{TABLE}.{LEDGER}")]
+    assert f"whole, damaged: 1000 bytes of {len(data)}, with another hash" in values
+    (unread,) = samples(found, f"lake.{ROWS}", "unread")
+    assert path.name in unread["file"]
+
+
+def test_a_null_where_a_value_has_to_be_fails_the_rows_check(inbox: Path) -> None:
+    path = lake_file()
+    rows = pq.read_table(path)
+    place = rows.column_names.index("p_raw")
+    rewrite(path, rows.set_column(place, rows.schema.field("p_raw"), pa.nulls(len(rows), pa.string())))
+    found = look()
+    assert failed(found) == {f"{TABLE}.{EVENTS}"}
+    assert [(row["subject"], row["value"]) for row in samples(found, f"{TABLE}.{EVENTS}")] == [
+        ("p_raw", f"0, {len(rows)}")
+    ]
+
+
+def test_a_count_in_the_ledger_that_is_wrong_fails_the_accounting(inbox: Path) -> None:
+    ledger(records=log_objects.c.records + 1)
+    found = look()
+    assert failed(found) == {f"events.{RECORDS}"}
+    (sample,) = samples(found, f"events.{RECORDS}", "out_of_balance")
+    assert (sample["records"], sample["rows"], sample["duplicates"], sample["quarantined"]) == (4, 3, 0, 0)
+    assert alerts() == {"iota.Accounting": "open"}
+
+
+def test_what_is_repaired_in_its_place_passes_and_its_alert_is_withdrawn(inbox: Path) -> None:
+    path = lake_file()
+    data = path.read_bytes()
+    path.unlink()
+    ledger(duplicates=1)
+    assert failed(look()) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}", f"events.{RECORDS}"}
+    sent = (Path(load_settings().home) / "alerts.jsonl").read_text().splitlines()
+    assert len(sent) == 2
+    assert failed(look()) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}", f"events.{RECORDS}"}  # nothing has changed
+    path.write_bytes(data)
+    ledger(duplicates=0)
+    assert failed(look()) == set()
+    assert set(alerts().values()) == {"withdrawn"}
+    assert (Path(load_settings().home) / "alerts.jsonl").read_text().splitlines() == sent
+
+
+def test_a_damaged_file_that_is_moved_away_is_written_anew_when_its_hour_is_done_again(inbox: Path) -> None:
+    path = lake_file()
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-100])
+    assert failed(look()) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}"}
+    path.unlink()
+    with opened() as platform:
+        drive(platform, "again", again=True, hours=[HOUR])
+    assert failed(look()) == set()
+    assert path.read_bytes() == data
+    assert set(alerts().values()) == {"withdrawn"}
+
+
+def test_what_an_attacker_writes_is_shown_as_it_is_and_does_nothing_in_the_pages(inbox: Path) -> None:
+    path = lake_file()
+    rows = pq.read_table(path)
+    name = "<script>alert('$x')</script>"
+    ids = pa.chunked_array([[name] * len(rows)])
+    rewrite(path, rows.set_column(rows.column_names.index("p_event_id"), rows.schema.field("p_event_id"), ids))
+    found = run()
+    assert failed(found) == {f"{TABLE}.{EVENTS}"}
+    assert {row["subject"] for row in samples(found, f"{TABLE}.{EVENTS}")} == {name}
+    folder = Path(found[f"{TABLE}.{EVENTS}"][1]["data_docs"]).parent
+    pages = "".join(page.read_text() for page in folder.rglob("*.html"))
+    assert "alert(" in pages
+    assert "<script>alert(" not in pages
+
+
+def test_an_hour_that_a_batch_is_about_to_change_waits(inbox: Path) -> None:
+    with opened() as platform, platform.database.begin() as connection:
+        connection.execute(sa.text("UPDATE batches SET redo_reason = 'a test'"))
+    assert failed(look()) == set()
+    with opened() as platform, platform.database.begin() as connection:
+        connection.execute(sa.text("UPDATE batches SET redo_reason = NULL"))
+    assert f"{TABLE}.{LEDGER}" in look()
