@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 ARGS ?=
 
 .PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
-	bench-backfill bench-queue bench-rules pictures clean
+	bench-backfill bench-queue bench-rules fuzz pictures clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 
 docs: $(STAMP) ## Write the generated pages of docs/ again
 	$(BIN)/python -m iota_dagster.settings > docs/settings.md
+	$(BIN)/python -m iota_dagster.core.metrics > docs/metrics.md
 	$(BIN)/python scripts/rules_readme.py
 	$(BIN)/python scripts/log_sources_page.py
 
@@ -76,6 +77,12 @@ bench-queue: $(STAMP) ## Measure the spooling of events that come in the queue i
 
 bench-rules: $(STAMP) ## Measure rules: judging events, getting ready, their tests
 	$(BIN)/python -m benchmarks.rules $(ARGS)
+
+bench-sources: $(STAMP) ## Measure how fast each log type is read
+	$(BIN)/python -m benchmarks.sources $(ARGS)
+
+fuzz: $(STAMP) ## Look for bytes that break the reading of logs, for a minute (Linux)
+	$(BIN)/python scripts/fuzz.py $(ARGS)
 
 pictures: $(STAMP) ## Take the pictures of the UI again (needs chromium and pngquant)
 	$(BIN)/python scripts/screenshots.py

@@ -40,6 +40,7 @@ from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 from iota_dagster.core.workers import WorkerPool, usable_cores
+from iota_dagster.log_types import keep_columns, own_log_types
 from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, JsonLines, Settings
 
@@ -78,6 +79,8 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     spare_pandas()
     database = Database(settings.store_url)
     database.migrate()
+    schemas = own_log_types(settings)
+    keep_columns(database, schemas)
     clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
@@ -89,7 +92,8 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
     pool = _shared_pool(settings.process_workers or default_workers())
-    plan = IngestPlan(decode_limits(settings), _Declared(settings.integrations), settings.inline_bytes)
+    declared = _Declared(settings.integrations)
+    plan = IngestPlan(decode_limits(settings), declared, settings.inline_bytes, user_types=schemas)
     settings.scratch.mkdir(parents=True, exist_ok=True)
     road = Road(
         database=database,
@@ -111,7 +115,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         ids=timedelta(days=settings.id_files_days),
         values=timedelta(days=settings.rule_values_days),
     )
-    housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep)
+    housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep, spool)
     return Platform(
         settings=settings,
         database=database,

@@ -165,6 +165,9 @@ class Settings(Model):
     rule_overlays: Folder | None = Field(
         None, description="A YAML file of your own that switches, tunes and narrows rules; none: they run as they are."
     )
+    log_types: tuple[Folder, ...] = Field(
+        (), description="Folders (or files) of log types of your own, a YAML file each: docs/own-log-types.md."
+    )
     region: str | None = Field(
         None, pattern=REGION, description="The region of our own queue, lake and catalog; none: as AWS's chain says."
     )
@@ -200,6 +203,18 @@ class Settings(Model):
         365, description="How old an event may be and still find what rules remembered before it."
     )
 
+    lake_days: dict[str, PositiveInt] = Field(
+        {},
+        description="How long tables keep their rows, by event time: days by table, `*` for all others. Without an "
+        "entry: for ever.",
+    )
+    compact_files: int = Field(
+        8, ge=0, description="Small files in an hour of a table that housekeeping joins into one; 0: never."
+    )
+    dagster_runs_days: PositiveInt = Field(
+        30, description="How long Dagster's runs stay; the last one of each hour stays longer, and shows what is there."
+    )
+
     rule_seconds: PositiveFloat = Field(2.0, description="Most seconds that one call of a rule may take.")
     rule_memory: Size = Field(ByteSize(GIB), description="Most memory of a process that runs rules.")
 
@@ -228,6 +243,7 @@ class Settings(Model):
 
     endpoint_url: str | None = Field(None, pattern="^https?://", description="Another AWS endpoint, for tests.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least that is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON object per line.")
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -14,18 +14,25 @@ from iota_dagster.core.errors import IotaError
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
     "backfill": "Process the log objects of some hours, the done ones again.",
+    "backup": "Write the store into a file, while everything runs.",
     "classify": "Say which log type the records of some files are.",
     "demo": "Try everything on generated logs, without AWS.",
     "doctor": "Look at everything that iota needs, and say what to do.",
+    "housekeeping": "Join small files, apply retention, throw away what is due.",
     "ingest": "Read log files and folders into the lake and judge them.",
     "message": "Show what a queue message says.",
     "objects": "Show the log objects of the ledger.",
     "quarantine": "Show and replay what could not be processed.",
     "query": "Run SQL over the lake.",
+    "repair": "Rebuild a lost store from its lake.",
+    "restore": "Put a backup in the place of the store.",
     "rules": "Test, check and write detection rules.",
     "scan": "Find log objects that no message told of.",
+    "status": "Show on one screen what is late, waits, failed and was found.",
+    "trace": "Show where an event came from and what became of it.",
     "verify": "Compare the ledger with digests and places; fetch what is missing.",
     "serve": "Serve metrics and probes for Prometheus and Kubernetes.",
+    "sources": "Look at log types, and make one of your own.",
 }
 
 

@@ -19,6 +19,7 @@ from iota_dagster.cli import (
     rules_lint,
     rules_mutate,
     rules_new,
+    rules_queries,
     rules_stale,
     rules_table,
 )
@@ -115,6 +116,7 @@ for _module in (
     rules_lint,
     rules_mutate,
     rules_new,
+    rules_queries,
     rules_stale,
     rules_table,
 ):

@@ -169,7 +169,7 @@ def _sample_table(results: list[RuleResult]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from iota_dagster.cli.query import printable
+    from iota_dagster.cli.text import printable
 
     table = Table("rule", "event", "severity", "title", "", title="samples", title_justify="left")
     for result in results:

@@ -56,7 +56,9 @@ def _order(rule: AnyRule) -> tuple[tuple[bool, str], str]:
 
 
 def _section(rule: AnyRule) -> tuple[bool, str]:
-    """The heading that a rule stands under; correlation rules, which have no log types, come last."""
+    """The heading that a rule stands under; those of scheduled queries and of other rules' matches come last."""
+    if getattr(rule, "kind", None) == "scheduled_rule":
+        return True, "Scheduled queries"
     log_types: Sequence[str] | None = getattr(rule, "log_types", None)
     return (True, "Correlations") if log_types is None else (False, ", ".join(sorted(log_types)))
 

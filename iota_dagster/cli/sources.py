@@ -71,7 +71,7 @@ def show_command(log_type: str, as_json: bool) -> None:
 )
 def check_command(files: tuple[Path, ...], samples: tuple[Path, ...]) -> None:
     """Check schemas of log types; exit with 1 when one has a mistake."""
-    from iota_dagster.cli.query import printable
+    from iota_dagster.cli.text import printable
     from iota_dagster.core.sources.registry import SOURCES, use_log_types
     from iota_dagster.core.sources.user_files import read_schemas
 
@@ -156,7 +156,7 @@ def _classified(sample: Path) -> Counter[str]:
 
 
 def _records(file: Path) -> Iterator[bytes]:
-    from iota_dagster.cli.query import printable
+    from iota_dagster.cli.text import printable
     from iota_dagster.core.records import open_records
     from iota_dagster.platform import decode_limits
     from iota_dagster.settings import load_settings

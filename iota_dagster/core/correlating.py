@@ -22,6 +22,8 @@ from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import Signal
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_of, hour_start
+from iota_dagster.core.lake.match_files import publish_unit
+from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.model import Match
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import correlations as store
@@ -109,6 +111,7 @@ class Correlator:
     route: Route
     notify_within: timedelta
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    lake: Lake | None = None  # where the matches are written too
 
     def correlate(self) -> Correlated:
         """Evaluate what has been touched, by whomever, and what is due; safe to call at any time, any number at once.
@@ -214,23 +217,37 @@ class Correlator:
         """Replace one hour's matches; `_Changed` when they have been made of what is no longer all there is."""
         first, last = _needed(rule, [unit.hour])
         seen = [item for item in found.signals if first <= item.event_time <= last]
-        with self.database.begin() as connection:
+        name, matches = unit_id(rule.id, unit.hour), list(unit.matches.values())
+        changes: list[AlertChanges] = []
+
+        def on_commit(connection: sa.Connection) -> bool:
             if not store.lock_hour(connection, rule.id, unit.hour, found.now):
                 raise _Changed
             if _signals(connection, rule, [unit.hour]) != seen:
                 raise _Changed
-            now, unit_name = self.clock(), unit_id(rule.id, unit.hour)
-            changes = record_matches(
-                connection,
-                unit_name,
-                list(unit.matches.values()),
-                notify=lambda match: match.id in unit.notify,
-                now=now,
-                notify_within=self.notify_within,
-                route=self.route,
-            )
-            figures.record_alerts(connection, unit_name, changes.created, now, self.notify_within)
-            return changes
+            changes[:] = [self._store(connection, name, unit, matches)]
+            return True
+
+        if self.lake is not None:
+            publish_unit(self.lake, name, matches, on_commit)
+        else:
+            with self.database.begin() as connection:
+                on_commit(connection)
+        return changes[0]
+
+    def _store(self, connection: sa.Connection, name: str, unit: _Unit, matches: Sequence[Match]) -> AlertChanges:
+        now = self.clock()
+        changes = record_matches(
+            connection,
+            name,
+            matches,
+            notify=lambda match: match.id in unit.notify,
+            now=now,
+            notify_within=self.notify_within,
+            route=self.route,
+        )
+        figures.record_alerts(connection, name, changes.created, now, self.notify_within)
+        return changes
 
 
 def correlator_of(road: Road) -> Correlator:
@@ -241,6 +258,7 @@ def correlator_of(road: Road) -> Correlator:
         route=road.alerting.route,
         notify_within=road.alerting.notify_within,
         clock=road.clock,
+        lake=road.lake,
     )
 
 

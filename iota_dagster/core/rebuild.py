@@ -36,8 +36,11 @@ class IdRebuilder:
         table = source_of(admission.log_type).table
         with self.database.read() as connection:
             batch = batch_store.load(connection, admission.batch_id)
-            files = lake_catalog.files_of(connection, table, admission.hour)
-        paths = [item.path for item in files if admission.batch_id in item.members]
+            lake_hour = lake_catalog.read_hour(connection, table, admission.hour)
+        paths = [item.path for item in lake_hour.files if admission.batch_id in item.members]
+        gone = lake_hour.reopened and not paths and batch.lake_at is not None
+        if lake_hour.expired or gone:  # retention took its rows: there is none that a copy could lie beside
+            return np.empty(0, dtype=ID)
         # Until this revision is published, the lake holds the last one's rows.
         published = paths and batch.lake_at is not None
         ids = self._from_lake(admission, paths) if published else self._from_work(admission, batch.work or "")

@@ -7,6 +7,7 @@ where the last one stopped. Dagster's assets call one step each; a script or a t
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from iota_dagster.core import batch_figures, metrics
 from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
 from iota_dagster.core.alerting.destinations.base import Destination
@@ -24,10 +26,11 @@ from iota_dagster.core.background import repeating
 from iota_dagster.core.detection.rule_workers import RuleWorkers
 from iota_dagster.core.errors import Outage, WorkFilesLost
 from iota_dagster.core.fetching import Fetched, Spool
+from iota_dagster.core.figures import Figures, Step
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.match_files import match_files
 from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
-from iota_dagster.core.lake.rewrite import open_writer
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.lake.writer import write_hours
 from iota_dagster.core.model import Batch, BatchStatus, Match
@@ -37,6 +40,7 @@ from iota_dagster.core.sources import SOURCES, source_of
 from iota_dagster.core.store import attempts, claims, rule_packs, rule_values
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import commit as commits
+from iota_dagster.core.store import figures as figure_store
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.claims import Assignment, ClaimLimits
@@ -85,7 +89,7 @@ class Alerting:
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """Everything a batch needs on its way; made once per process."""
+    """Everything a batch needs on its way; made once per run."""
 
     database: Database
     spool: Spool
@@ -109,7 +113,11 @@ class Road:
     # ── raw_logs ──
 
     def claim(self, run: RunIdentity, hours: Sequence[Hour], *, again: bool) -> list[Assignment]:
-        """Claim what the hours have to do; with `again`, their done batches too (after finishing unfinished ones)."""
+        """Claim what the hours have to do; with `again`, their done batches too (after finishing unfinished ones).
+
+        `ForeignLake`, before anything is taken, when the store does not know what the lake holds.
+        """
+        self.lake.require_own()
         if again:
             self._finish_unpublished(hours)
         for hour in hours:
@@ -169,11 +177,12 @@ class Road:
         return results
 
     def _decode_and_commit(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        started = time.perf_counter()
         with self._alive([assignment.batch.id]):
             fetched = self.fetch(assignment)
             prepared = self.preparer.decode(fetched.batch, fetched.spooled)
             try:
-                result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo)
+                result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo, started=started)
             except commits.AlreadyCommitted:
                 self.work.discard(prepared.work.name)
                 return []
@@ -186,6 +195,7 @@ class Road:
 
     def publish(self, batch: Batch) -> Published:
         """Write a committed batch's rows into the lake; repeating it writes the same."""
+        started = time.perf_counter()
         batch, work = self._open_work(batch)
         with self._alive([batch.id]), self._scratch_folder() as folder:
             files: dict[TableHour, NewFile] = {}
@@ -194,7 +204,17 @@ class Road:
                 written = write_hours(work, log_type, table_schema(source), hours, folder)
                 files |= {(source.table, hour): file for hour, file in written.items()}
             mark = self._mark(batch, Branch.LAKE)
-            changed = self._publish(batch, files, _event_tables(), mark)
+
+            def record(connection: sa.Connection) -> bool:
+                if not mark(connection):
+                    return False
+                found = Figures()
+                seconds = figure_store.since_commit(connection, batch.id, self.clock())
+                found.observe(metrics.LAG, "committed_to_lake", seconds=seconds)
+                self._count(connection, batch, Step.LAKE, found, files, started)
+                return True
+
+            changed = self._publish(batch, files, _event_tables(), record)
             return Published(batch, {key: file.rows for key, file in files.items()}, changed)
 
     def _admitted_hours(self, batch: Batch) -> dict[str, list[Hour]]:
@@ -208,11 +228,12 @@ class Road:
 
     def judge(self, batch: Batch) -> Judged:
         """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go."""
+        started = time.perf_counter()
         batch, work = self._open_work(batch)
         with self._alive([batch.id]), self._scratch_folder() as folder:
             rules = self.alerting.rules()
             found = judging.judge(work, rules, StoredValues(self.database))
-            files = _match_files(found.matches, batch, folder)
+            files = match_files(found.matches, batch.id, folder)
             first = {
                 match.id
                 for match, position in zip(found.matches, found.positions, strict=True)
@@ -227,6 +248,9 @@ class Road:
                 rule_packs.note_use(connection, batch.id, rules.pack, self.clock())
                 rule_values.save(connection, found.remembered)
                 changes[:] = [self._record(connection, batch, found.matches, first)]
+                figures = Figures()
+                batch_figures.add_rules(figures, found.costs, found.matches, found.failures)
+                self._count(connection, batch, Step.RULES, figures, files, started)
                 return True
 
             changed = self._publish(batch, files, (alert_matches.TABLE,), record)
@@ -235,21 +259,26 @@ class Road:
     def _record(
         self, connection: sa.Connection, batch: Batch, matches: Sequence[Match], first: set[str]
     ) -> AlertChanges:
-        return record_matches(
+        now, notify_within = self.clock(), self.alerting.notify_within
+        changes = record_matches(
             connection,
             batch.id,
             matches,
             notify=lambda match: match.id in first,
-            now=self.clock(),
-            notify_within=self.alerting.notify_within,
+            now=now,
+            notify_within=notify_within,
             route=self.alerting.route,
         )
+        figure_store.record_alerts(connection, batch.id, changes.created, now, notify_within)
+        return changes
 
     # ── alert_deliveries ──
 
     def deliver(self) -> DeliveryReport:
         """Send what is due in the outbox, whichever batch it came from."""
-        return deliver_due(self.database, self.alerting.destinations, current_owner(), clock=self.clock)
+        report = deliver_due(self.database, self.alerting.destinations, current_owner(), clock=self.clock)
+        figure_store.flush(self.database, self.clock())  # the last step of a run
+        return report
 
     # ── shared ──
 
@@ -301,6 +330,20 @@ class Road:
         except Superseded:
             return ()
 
+    def _count(
+        self,
+        connection: sa.Connection,
+        batch: Batch,
+        step: Step,
+        found: Figures,
+        files: Mapping[TableHour, NewFile],
+        started: float,
+    ) -> None:
+        """Write a publishing step's figures, with its files and its time."""
+        batch_figures.add_files(found, files)
+        found.observe(metrics.STEP_SECONDS, step, seconds=[time.perf_counter() - started])
+        figure_store.record(connection, batch.id, step, found, self.clock())
+
     def _mark(self, batch: Batch, branch: Branch) -> Callable[[sa.Connection], bool]:
         column = batches_table.c[branch.value]
         return lambda connection: batch_store.mark_published(connection, batch, column, self.clock())
@@ -330,19 +373,6 @@ def _committed_work(batch: Batch) -> str:
     if batch.work is None:
         raise ValueError(f"batch {batch.id} is not committed")
     return batch.work
-
-
-def _match_files(matches: Sequence[Match], batch: Batch, folder: Path) -> dict[TableHour, NewFile]:
-    by_hour: dict[Hour, list[Match]] = {}
-    for match in matches:
-        by_hour.setdefault(match.event_hour, []).append(match)
-    files = {}
-    for hour, found in sorted(by_hour.items()):
-        path = folder / f"{alert_matches.TABLE}-{hour}.parquet"
-        with open_writer(path, alert_matches.SCHEMA) as writer:
-            writer.write_table(alert_matches.matches_table(found, batch.id))
-        files[alert_matches.TABLE, hour] = NewFile.of(path, len(found))
-    return files
 
 
 def _event_tables() -> tuple[str, ...]:

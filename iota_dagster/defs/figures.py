@@ -1,24 +1,26 @@
-"""What the UI shows of a materialization: numbers that Dagster plots, small tables, and links.
+"""What the UI shows of a materialization: numbers that Dagster plots, small tables, pictures, and links.
 
 Titles, keys and errors quote what an attacker may have written: they go into tables only, which render no markdown,
-cut short and without characters that a screen does not show.
+cut short and without characters that a screen does not show. Pictures have words of our own alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from urllib.parse import quote
 
 import dagster as dg
-import pyarrow.compute as pc
 
+from iota_dagster.core import event_times, pictures
+from iota_dagster.core.event_times import EventTimes
+from iota_dagster.core.hours import Hour, hour_start
 from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.pictures import BARS
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import summaries
-from iota_dagster.core.work import WorkArea
 from iota_dagster.settings import Settings
 
 Figures = dict[str, dg.MetadataValue]
@@ -95,13 +97,35 @@ def place(settings: Settings, url: str, region: str | None = None) -> dg.Metadat
     return dg.MetadataValue.url(f"https://console.aws.amazon.com/s3/buckets/{quote(bucket)}?{query}")
 
 
-def event_times(work: WorkArea, names: Iterable[str]) -> tuple[datetime, datetime] | None:
-    """The oldest and the newest event in some batches' work files; those without a usable time are left out."""
-    spans = []
-    for name in names:
-        for rows in work.open(name).batches(columns=["p_event_time", "p_event_time_flag"]):
-            times = rows.column("p_event_time").filter(pc.is_null(rows.column("p_event_time_flag")))
-            span = pc.min_max(times).as_py()
-            if span["min"] is not None:
-                spans.append((span["min"], span["max"]))
-    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+def timeline(name: str, times: EventTimes, hours: Sequence[Hour]) -> Figures:
+    """A picture of how many events happened when, from the first of some hours to the last; none, no picture.
+
+    The UI shows it where it stands; events outside of these hours are a number in its caption.
+    """
+    first, minutes = min(hours), 60 * (max(hours) - min(hours) + 1)
+    width = -(-minutes // BARS)
+    counts = event_times.spread(times.minutes, first * 60, -(-minutes // width), width)
+    if not any(counts):
+        return {}
+    outside = times.minutes.total() - sum(counts)
+    caption = f"from {hour_start(first):%Y-%m-%d %H:%M}, at most {max(counts):,} in {width} min"
+    caption += f"; {outside:,} at other times" if outside else ""
+    return _picture(name, pictures.timeline(counts, _clock_labels(first, minutes), caption), "events over time")
+
+
+def lag_histogram(name: str, times: EventTimes) -> Figures:
+    """A picture of how old the events were; without events there is none."""
+    if not any(times.lags):
+        return {}
+    caption = f"{sum(times.lags):,} by age, at most {max(times.lags):,}"
+    return _picture(name, pictures.histogram(times.lags, event_times.LAG_NAMES, caption), "events by their age")
+
+
+def _clock_labels(first: Hour, minutes: int) -> list[tuple[float, str]]:
+    """Four times of day below a picture."""
+    start = hour_start(first)
+    return [(part / 4, f"{start + timedelta(minutes=minutes * part / 4):%H:%M}") for part in range(4)]
+
+
+def _picture(name: str, svg: str, alternative: str) -> Figures:
+    return {name: dg.MetadataValue.md(pictures.markdown(svg, alternative))}

@@ -1,28 +1,37 @@
 """The daily housekeeping."""
 
-import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from iota_dagster.defs.dagster_retention import forget_runs, forget_ticks
 from iota_dagster.defs.resources.platform import PlatformResource
+from iota_dagster.housekeeping import keep_house
 
 
 @dg.op
 def remove_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
-    """Repair the catalog, then throw away old work files, id files of quiet hours and replaced lake files."""
-    catalog = platform.platform.catalog
-    if catalog is not None:  # first: a partition that still points to replaced files must not outlive them
-        registered = catalog.register_all()
-        context.log.info(f"catalog: {len(registered.created)} hours created, {len(registered.updated)} updated")
-    removed = dataclasses.asdict(platform.platform.housekeeping.run(datetime.now(UTC)))
-    context.log.info(", ".join(f"{name}: {count}" for name, count in removed.items()))
+    """Repair the catalog, join small files, apply the lake's retention, throw away what nothing needs any more."""
+    now = datetime.now(UTC)
+    done = keep_house(platform.platform, now, say=context.log.info)
+    context.log.info(f"hours compacted: {len(done.compacted)}, hours past their days: {len(done.expired)}")
+    context.log.info(", ".join(f"{name}: {count}" for name, count in done.removed.counts().items()))
 
 
-@dg.job(description="Throws away what nothing needs any more, and what can be made again.")
+@dg.op(ins={"after": dg.In(dg.Nothing)})
+def forget_old_runs(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Delete Dagster's runs that later ones have superseded, with their events."""
+    now = datetime.now(UTC)
+    days = timedelta(days=platform.platform.settings.dagster_runs_days)
+    runs = forget_runs(context.instance, now - days)
+    forget_ticks(context.instance, now)
+    context.log.info(f"runs deleted: {runs.deleted}, kept since they show what an hour holds: {runs.kept}")
+
+
+@dg.job(description="Joins small files, and throws away what nothing needs any more or what can be made again.")
 def maintenance() -> None:
-    """One op: everything that is due."""
-    remove_what_is_due()
+    """First iota's own, then Dagster's history."""
+    forget_old_runs(after=remove_what_is_due())
 
 
 MAINTENANCE = dg.ScheduleDefinition(

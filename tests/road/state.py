@@ -98,7 +98,7 @@ def check_invariants(platform: Platform) -> None:
     with platform.database.read() as connection:
         objects = _all(connection, log_objects)
         items = Counter(item["object_id"] for item in _all(connection, quarantine))
-        stored = {item["id"] for item in _all(connection, matches) if item["log_type"] == LOG_TYPE}
+        stored = {item["id"] for item in _all(connection, matches)}
         assert correlations.touched(connection) == {}, "what has changed was not correlated"
         open_batches = [item["id"] for item in _all(connection, batches) if item["status"] in ("open", "committed")]
     assert not open_batches

@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from iota_dagster.core.correlating import correlator_of, left_over
+from iota_dagster.core.lake.query import query
+from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.road import Branch
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.schema import matches
@@ -87,6 +89,33 @@ def test_hours_done_again_change_nothing_and_tell_nobody(world: World, platform:
         drive(platform, f"again-{number}", again=True, hours=hours)
         assert_same(state_of(platform), before)
     assert alert_lines(platform) == lines
+
+
+def lake_titles(platform: Platform) -> list[str]:
+    """The titles of the correlation rule's matches in the lake."""
+    sql = "SELECT title FROM alert_matches WHERE rule_id = 'Test.Again'"
+    return [row["title"] for row in query(platform.database, platform.lake, sql, schemas=lake_tables()).to_pylist()]
+
+
+def test_matches_are_in_the_lake_once_and_those_that_are_gone_leave_it(world: World, platform: Platform) -> None:
+    world.correlate()
+    world.deliver(platform, {"a": [sign_in("1", "198.51.100.1"), sign_in("2", "198.51.100.1", TEN, 6)]}, TEN)
+    drive(platform, "first")
+    assert lake_titles(platform) == ["Signed in again: 198.51.100.1"]
+    world.deliver(platform, {"b": [sign_in("3", "198.51.100.1", TEN, 7)]}, TEN)
+    drive(platform, "second")
+    assert lake_titles(platform) == ["Signed in again: 198.51.100.1"] * len(told_matches(platform))
+    code = (world.rules / "sign_in.py").read_text().replace('== "ConsoleLogin"', '== "Nothing"')
+    (world.rules / "sign_in.py").write_text(code)
+    with world.opened() as changed:
+        drive(changed, "again", again=True, hours=[TEN])
+    assert lake_titles(platform) == told_matches(platform) == []
+
+
+def told_matches(platform: Platform) -> list[str]:
+    """The ids of the correlation rule's matches in the store."""
+    with platform.database.read() as connection:
+        return list(connection.scalars(sa.select(matches.c.id).where(matches.c.rule_id == "Test.Again")))
 
 
 def test_what_a_run_left_that_died_is_found_by_the_next_one(world: World, platform: Platform) -> None:

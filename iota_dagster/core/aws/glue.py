@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_glue.type_defs import PartitionErrorTypeDef
 
-READ_AT_ONCE, WRITE_AT_ONCE = 1_000, 100
+READ_AT_ONCE, WRITE_AT_ONCE, DROP_AT_ONCE = 1_000, 100, 25
 """Partitions in one call: Glue takes no more."""
 ROUNDS = 8
 """How often a change is tried again because somebody else changed the same thing."""
@@ -165,6 +165,26 @@ class GlueCatalog:
 
             self._settled(table.name, attempt)
         return written
+
+    def drop_partitions(self, table: str, hours: Iterable[Hour]) -> set[Hour]:
+        """Remove the partitions of some hours, their files aside; those that were there."""
+        dropped: set[Hour] = set()
+        for chunk in chunked(hours, READ_AT_ONCE):
+            with suppress(_Absent):  # the table itself is not there
+                for part in chunked(sorted(self._read(table, chunk)), DROP_AT_ONCE):
+                    self._drop(table, part)
+                    dropped.update(part)
+        return dropped
+
+    def _drop(self, table: str, hours: Sequence[Hour]) -> None:
+        values = [{"Values": list(hive.partition_values(hour))} for hour in hours]
+        with self._faults(table):
+            answer = self._client.batch_delete_partition(
+                DatabaseName=self.database, TableName=table, PartitionsToDelete=values
+            )
+        errors: list[PartitionErrorTypeDef] = answer.get("Errors", [])
+        failed = {tuple(item["PartitionValues"]): item for item in errors}
+        self._succeeded(table, "BatchDeletePartition", hours, failed)
 
     def _put(self, table: str, left: dict[Hour, _Partition], written: Written) -> bool:
         """Write what differs and take what is right out of `left`; whether nothing is left."""

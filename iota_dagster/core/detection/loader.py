@@ -35,6 +35,7 @@ from iota_dagster.core.detection.rule import (
     TableSpec,
     content_hash,
 )
+from iota_dagster.core.detection.scheduled_query import ScheduledQuery, query_log_type, read_query
 from iota_dagster.core.detection.shared_files import DataModelFile, TableFile
 from iota_dagster.core.detection.values import Need, Values
 from iota_dagster.core.detection.yaml_rules import SIMPLE_KEYS, rule_functions
@@ -45,7 +46,7 @@ HELPERS = "global_helpers"
 _RULES = ("rule", "scheduled_rule", "policy")
 _SHARED: Mapping[str, type[BaseModel]] = {"datamodel": DataModelFile, "lookup_table": TableFile}
 _MEMORY = frozenset({path for name, path in SOURCES.items() if name.endswith(".caching")})
-_NOT_RUN = ("global", "pack", "saved_query", "scheduled_query")
+_NOT_RUN = ("global", "pack", "saved_query")
 
 
 def load_rules(
@@ -70,6 +71,7 @@ def load_rules(
         reader.tests,
         Surroundings(tuple(reader.models), tuple(reader.tables)),
         correlations,
+        tuple(reader.queries.values()),
     )
 
 
@@ -79,6 +81,7 @@ class _Reader:
     def __init__(self, files: CodeFiles) -> None:
         self.rules: dict[str, Rule] = {}
         self.correlations: dict[str, CorrelationRule] = {}
+        self.queries: dict[str, ScheduledQuery] = {}
         self.tests: dict[str, RuleTests] = {}
         self.errors: list[RuleFileError] = []
         self.skipped: list[Skipped] = []
@@ -117,6 +120,8 @@ class _Reader:
             self.errors += [RuleFileError(file, line, text) for line, text in problems]
             if metadata is not None:
                 self._add(file, root, content, document, metadata)
+        elif kind == "scheduled_query":
+            self._take_query(file, document)
         else:
             self._take_correlation(file, document)
 
@@ -131,6 +136,16 @@ class _Reader:
                 self.tables.append(found.spec(file.parent))
         except ValueError as error:
             self._fail(file, 1, str(error))
+
+    def _take_query(self, file: Path, document: yaml12.Document) -> None:
+        query, problems = read_query(document, file)
+        self.errors += [RuleFileError(file, line, text) for line, text in problems]
+        if isinstance(query, str):
+            self.skipped.append(Skipped(file, str(document.value["QueryName"]), query))
+        elif query is not None and (other := self.queries.get(query.name)):
+            self._fail(file, document.line("QueryName"), f"QueryName {query.name} is taken by {other.file}")
+        elif query is not None:
+            self.queries[query.name] = query
 
     def _take_correlation(self, file: Path, document: yaml12.Document) -> None:
         rule, problems = read_correlation(document, file)
@@ -209,7 +224,7 @@ def _common(file: Path, metadata: RuleMetadata) -> dict[str, Any]:
         "kind": metadata.analysis_type,
         "file": str(file),
         "enabled": metadata.enabled,
-        "log_types": tuple(metadata.log_types),
+        "log_types": _log_types(metadata),
         "severity": metadata.severity,
         "title": metadata.display_name,
         "description": metadata.description,
@@ -222,6 +237,13 @@ def _common(file: Path, metadata: RuleMetadata) -> dict[str, Any]:
         "tags": tuple(metadata.tags),
         "reports": metadata.reports or {},
     }
+
+
+def _log_types(metadata: RuleMetadata) -> tuple[str, ...]:
+    """What a rule is shown; a scheduled one sees the rows of its queries and no events."""
+    if metadata.analysis_type == "scheduled_rule":
+        return tuple(map(query_log_type, metadata.scheduled_queries))
+    return tuple(metadata.log_types)
 
 
 def _filters(metadata: RuleMetadata) -> list[Any]:

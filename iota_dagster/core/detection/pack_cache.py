@@ -21,6 +21,7 @@ from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.loader import helper_folders, load_rules
 from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, Skipped, Surroundings
+from iota_dagster.core.detection.scheduled_query import ScheduledQuery
 
 Stamp = tuple[str, int, int]
 """A file's path, size and time of its last change (ns; of its content or its metadata, so that nobody can set it)."""
@@ -37,6 +38,7 @@ class _Kept(msgspec.Struct):
     rules: tuple[Rule, ...]
     surroundings: Surroundings
     correlations: tuple[CorrelationRule, ...]
+    queries: tuple[ScheduledQuery, ...]
     errors: list[tuple[str, int, str]]
     skipped: list[tuple[str, str, str]]
 
@@ -58,6 +60,7 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
             pack.rules,
             pack.surroundings,
             tuple(replace(rule, tests=()) for rule in pack.correlations),
+            pack.queries,
             [(str(error.file), error.line, error.detail) for error in pack.errors],
             [(str(item.file), item.id, item.reason) for item in pack.skipped],
         )
@@ -69,6 +72,7 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
         tuple(Skipped(Path(path), name, reason) for path, name, reason in kept.skipped),
         surroundings=kept.surroundings,
         correlations=kept.correlations,
+        queries=kept.queries,
     )
 
 

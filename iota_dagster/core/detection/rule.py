@@ -16,6 +16,7 @@ from iota_dagster.core.errors import RuleError
 if TYPE_CHECKING:  # pydantic is not for the processes that run rules
     from iota_dagster.core.detection.correlation.rule import CorrelationRule
     from iota_dagster.core.detection.metadata import RuleTest
+    from iota_dagster.core.detection.scheduled_query import ScheduledQuery
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 Kind = Literal["rule", "scheduled_rule", "policy"]
@@ -130,14 +131,20 @@ class RulePack:
     tests: Mapping[str, RuleTests] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)
     correlations: tuple[CorrelationRule, ...] = ()
+    queries: tuple[ScheduledQuery, ...] = ()
 
     @property
     def version(self) -> str:
-        """A hash of the content of all enabled rules and their helpers; where they lie does not matter."""
+        """A hash of the content of all enabled rules, their helpers and queries; where they lie does not matter."""
         versions = [(rule.id, rule.version) for rule in self.rules if rule.enabled]
         versions += [(rule.id, rule.version) for rule in self.correlations if rule.enabled]
         versions += [
             (model.id, content_hash([msgspec.json.encode(model.mappings)])) for model in self.surroundings.models
+        ]
+        versions += [
+            (item.name, content_hash([msgspec.json.encode((item.sql, item.schedule))]))
+            for item in self.queries
+            if item.enabled
         ]
         return content_hash(f"{name}\0{version}".encode() for name, version in versions)
 

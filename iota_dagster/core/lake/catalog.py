@@ -19,6 +19,7 @@ from iota_dagster.core.errors import IotaError, Outage, SettingsError
 from iota_dagster.core.hours import Hour, parse_hour_folder
 from iota_dagster.core.lake.publication import lake_path
 from iota_dagster.core.lake.tables import lake_tables, table_descriptions
+from iota_dagster.core.store import lake_upkeep
 from iota_dagster.core.store.database import Database, chunked
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.schema import lake_hours, retired_files
@@ -74,9 +75,22 @@ class LakeCatalog:
         """Make Glue right for every hour in the store: after a lost database, and now and then."""
         with self._database.read() as connection:
             rows = connection.execute(
-                sa.select(lake_hours.c.table_name, lake_hours.c.hour).where(lake_hours.c.version > 0)
+                sa.select(lake_hours.c.table_name, lake_hours.c.hour).where(
+                    lake_hours.c.version > 0, lake_hours.c.expired_at.is_(None)
+                )
             ).all()
         return self.register([(row.table_name, row.hour) for row in rows])
+
+    def drop_expired(self) -> list[TableHour]:
+        """Remove the partitions of the hours that retention has taken out of the lake; those that were there."""
+        with self._database.read() as connection:
+            hours = lake_upkeep.expired_hours(connection)
+        dropped: list[TableHour] = []
+        for table, group in groupby(hours, key=lambda key: key[0]):
+            if table in self._tables:
+                found = self._glue.drop_partitions(table, [hour for _, hour in group])
+                dropped += [(table, hour) for hour in sorted(found)]
+        return dropped
 
     def rewritten_hours(self) -> list[TableHour]:
         """The hours whose files were replaced within the readers' grace: Glue may still point to the old ones.
@@ -113,10 +127,10 @@ class LakeCatalog:
         )
 
     def _locations(self, table: str, hours: Sequence[Hour]) -> dict[Hour, str]:
-        """Where the store says that the hours lie; without those that were never published, and unknown tables."""
+        """Where the store says that the hours lie: those that were published and have not expired, of known tables."""
         if table not in self._tables:  # another version's
             return {}
-        here = (lake_hours.c.table_name == table) & (lake_hours.c.version > 0)
+        here = (lake_hours.c.table_name == table) & (lake_hours.c.version > 0) & lake_hours.c.expired_at.is_(None)
         found: dict[Hour, str] = {}
         with self._database.read() as connection:
             for part in chunked(hours):

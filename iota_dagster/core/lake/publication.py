@@ -4,6 +4,8 @@ A batch's first file of an hour is added to the hour's current generation. Whate
 done again, a compaction) builds the hour's *next* generation in a folder of its own and switches to it. Both end in one
 transaction that compares the hour's version with the one it started from; who is beaten starts that hour again. A
 generation number is never used twice, so an abandoned attempt leaves nothing where somebody else writes.
+
+An hour that retention has emptied takes no more rows, whatever is done again.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sqlalchemy as sa
 from iota_dagster.core.errors import VersionConflict
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import rewrite
+from iota_dagster.core.lake.ownership import require_own_lake
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
@@ -46,8 +49,11 @@ class NewFile:
         return cls(path, rows, digest, path.stat().st_size)
 
 
+Choose = Callable[[Sequence[LakeFile]], Sequence[LakeFile]]
 OnCommit = Callable[[sa.Connection], bool]
 """Runs inside the publishing transaction; False undoes it, because somebody else was first."""
+_Add = Callable[[str, Hour, str, NewFile, LakeHour], HourChange]
+"""How the first file of a batch comes to an hour's others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,47 +71,108 @@ class Lake:
 
         Idempotent: what is there already is left alone. Raises `Superseded` when `on_commit` says so.
         """
+        return self._publish(batch_id, files, tables, on_commit, self._add)
+
+    def publish_unit(
+        self, unit: str, files: Mapping[TableHour, NewFile], tables: Sequence[str], on_commit: OnCommit
+    ) -> list[TableHour]:
+        """The same for work that may give something else when it is tried again, as a correlation rule's hour does.
+
+        A batch's file may lie in the current generation before it is committed, since it will be. This one may not:
+        it always goes into a generation of its own.
+        """
+        return self._publish(unit, files, tables, on_commit, self._next_generation)
+
+    def _publish(
+        self,
+        batch_id: str,
+        files: Mapping[TableHour, NewFile],
+        tables: Sequence[str],
+        on_commit: OnCommit,
+        add: _Add,
+    ) -> list[TableHour]:
         with self.database.read() as connection:
             before = lake_catalog.hours_of_batch(connection, batch_id, tables)
         hours = sorted({*before, *files})
         while True:
             changes = {}
             for table, hour in hours:
-                if change := self._change(table, hour, batch_id, files.get((table, hour))):
+                if change := self._change(table, hour, batch_id, files.get((table, hour)), add):
                     changes[table, hour] = change
             if self._switch(changes, on_commit):
                 return sorted(changes)
 
-    def rewrite_hour(self, table: str, hour: Hour, source: str, build: Callable[[LakeHour], NewFile | None]) -> bool:
-        """Replace an hour's files by one that `build` makes of them (a compaction); False when it makes none."""
+    def rewrite_hour(
+        self, table: str, hour: Hour, source: str, choose: Choose, build: Callable[[Sequence[LakeFile]], NewFile]
+    ) -> bool:
+        """Replace those of an hour's files that `choose` names by one that `build` makes of them (a compaction).
+
+        The others are carried along. False when none is chosen.
+        """
         while True:
             with self.database.read() as connection:
                 state = lake_catalog.read_hour(connection, table, hour)
-            new = build(state)
-            if new is None:
+            chosen = choose(state.files)
+            if not chosen:
                 return False
+            new = build(chosen)
             generation = self._allocate(table, hour)
-            members = tuple(sorted({member for item in state.files for member in item.members}))
-            file = self._store(table, hour, generation, source, new, members)
-            if self._switch({(table, hour): HourChange(state.version, generation, (file,))}, lambda _: True):
+            members = tuple(sorted({member for item in chosen for member in item.members}))
+            others = [self._carry(item, generation) for item in state.files if item not in chosen]
+            files = (*others, self._store(table, hour, generation, source, new, members))
+            if self._switch({(table, hour): HourChange(state.version, generation, files)}, lambda _: True):
                 return True
 
-    def _switch(self, changes: Mapping[TableHour, HourChange], on_commit: OnCommit) -> bool:
+    def expire_hour(self, table: str, hour: Hour, now: datetime) -> bool:
+        """Take an hour out of the lake; its files are deleted after the readers' grace. False: it was out already.
+
+        What may come there later gets a generation, and so a path, of its own.
+        """
+        while True:
+            with self.database.read() as connection:
+                state = lake_catalog.read_hour(connection, table, hour)
+            if state.expired:
+                return False
+
+            def mark(connection: sa.Connection) -> bool:
+                lake_catalog.mark_expired(connection, table, hour, now)
+                return True
+
+            generation = self._allocate(table, hour)
+            if self._switch({(table, hour): HourChange(state.version, generation, ())}, mark, now):
+                return True
+
+    def require_own(self) -> None:
+        """Return if the lake is this store's own; see `ownership.require_own_lake`."""
+        require_own_lake(self.database, self.storage, datetime.now(UTC))
+
+    def _switch(
+        self, changes: Mapping[TableHour, HourChange], on_commit: OnCommit, now: datetime | None = None
+    ) -> bool:
         try:
             with self.database.begin() as connection:
-                lake_catalog.apply(connection, changes, datetime.now(UTC))
+                lake_catalog.apply(connection, changes, now or datetime.now(UTC))
                 if not on_commit(connection):
                     raise Superseded
         except VersionConflict:
             return False
         return True
 
-    def _change(self, table: str, hour: Hour, batch_id: str, new: NewFile | None) -> HourChange | None:
+    def _change(
+        self,
+        table: str,
+        hour: Hour,
+        batch_id: str,
+        new: NewFile | None,
+        add: _Add,
+    ) -> HourChange | None:
         with self.database.read() as connection:
             state = lake_catalog.read_hour(connection, table, hour)
+        if state.expired:
+            return None
         mine = [item for item in state.files if batch_id in item.members]
         if not mine:
-            return self._add(table, hour, batch_id, new, state) if new else None
+            return add(table, hour, batch_id, new, state) if new else None
         if new and [(item.source, item.sha256) for item in mine] == [(batch_id, new.sha256)]:
             if not self.storage.exists(mine[0].path):  # lost since: the row is right, its file is not there
                 self.storage.upload(mine[0].path, new.path)

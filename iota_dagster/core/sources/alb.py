@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from iota_dagster.core.sources.columns import Words
+from iota_dagster.core.sources.elb_columns import regular_lines
 from iota_dagster.core.sources.elb_lines import STARTS, splitter
 from iota_dagster.core.sources.fields import Field, Kind, Layout, found_in, integer, moment, number, text, words
 from iota_dagster.core.sources.finders import ARN, DOMAIN, IP, PLACE, TRACE, URL, Finder
@@ -92,4 +93,5 @@ SOURCE = TextSource(
     accepts=re.compile(STARTS.encode()),
     specificity=6,
     key=r"/elasticloadbalancing/",
+    quick=regular_lines,
 )

@@ -167,3 +167,18 @@ class Groups(Generic[T]):
         if not any(self.values):
             return pa.nulls(len(self.rows), WORDS)
         return lists(self.values).take(pa.array(self.rows))
+
+    def single(self: Groups[Words]) -> pa.StringArray | None:
+        """The rows as a column of words, null where there is none; None if some row has more than one."""
+        if max(map(len, self.values)) > 1:
+            return None
+        return pa.array([words[0] if words else None for words in self.values], TEXT).take(pa.array(self.rows))
+
+
+def merged(groups: Sequence[Groups[Words]]) -> pa.ListArray:
+    """A column of word lists: row by row the words of all groups, each once and in order."""
+    telling = [group for group in groups if any(group.values)] or groups[:1]
+    columns = [group.single() for group in telling]
+    if any(column is None for column in columns):
+        return telling[0].join(*telling[1:]).lists()
+    return united(*columns)  # without a Python object for each combination, of which there may be one for every row

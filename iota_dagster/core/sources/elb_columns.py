@@ -1,6 +1,6 @@
-"""The regular lines of load balancers, column by column: what `elb_lines` says of each, many at once.
+"""The regular lines of load balancers, column by column: what `elb_lines` says of each, for many at once.
 
-Whatever is not plain goes through the functions of `elb_lines` itself, once per distinct text.
+A text that is not plain goes through the very function of `elb_lines`, once however often it occurs.
 """
 
 from __future__ import annotations
@@ -11,24 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from iota_dagster.core.sources import elb_lines
 from iota_dagster.core.sources.columns import TEXT, WORDS
-from iota_dagster.core.sources.elb_lines import (
-    APPENDED,
-    CERTIFICATE,
-    REQUEST,
-    RESULT,
-    TARGET_GROUP,
-    arn,
-    peer,
-    request,
-    unescaped,
-    utc,
-    word_list,
-)
+from iota_dagster.core.sources.elb_lines import APPENDED, CERTIFICATE, REQUEST, RESULT, TARGET_GROUP
 from iota_dagster.core.sources.text_source import Part
 from iota_dagster.core.sources.tokens import BARE, EITHER, QUOTED, Form
 
 _Columns = dict[str, pa.Array]
+_Tokens = Sequence[pa.StringArray]
 
 _APPLICATION = Form(
     [f"(?![0-9]|tls ){BARE}", *[BARE] * 11, QUOTED, QUOTED, BARE, BARE, BARE, QUOTED],
@@ -40,7 +30,12 @@ _APPLICATION = Form(
 _ANY = "[!-~]++"
 _NETWORK = Form(["tls", *[_ANY] * 17], *[[_ANY]] * 5, quotes=False)
 _CLASSIC = Form([f"(?=[0-9]){BARE}", *[BARE] * 10, QUOTED], [QUOTED, BARE, BARE])
+
 _HEAD = ("type", "timestamp", "elb")
+_CLIENT, _TARGET, _DESTINATION = (
+    (f"{name}Ip", f"{name}Port") for name in ("client", "target", "destination")
+)  # fmt: skip
+_PLAIN_PEER = r"^\[?(?P<address>[0-9A-Za-z.:]+)\]?:(?P<port>[0-9]+)$"
 _PLAIN_REQUEST = r"^(?P<method>[^ ]*) (?P<url>[^ ]+) (?P<version>[^ ]*)$"
 _PLAIN_HOST = r"^[^:/]*://(?P<host>[^:/\[]*)(?:[:/]|$)"
 
@@ -52,109 +47,119 @@ def regular_lines(records: Sequence[bytes]) -> list[Part]:
     return [Part(places, columns(tokens)) for places, tokens, columns in found if places]
 
 
-def _application(tokens: Sequence[pa.StringArray]) -> _Columns:
-    kind, time, elb, client, target, *result = tokens[:12]
-    asked, agent, trace, domain, certificate, actions, redirect, error = (
+def _application(tokens: _Tokens) -> _Columns:
+    request, agent, trace, domain, certificate, actions, redirect, error = (
         _unescaped(tokens[place]) for place in (12, 13, 17, 18, 19, 22, 23, 24)
     )
     return {
-        **dict(zip(_HEAD, (kind, time, elb), strict=True)),
-        **_ends(client, target),
-        **dict(zip(RESULT, result, strict=True)),
-        **_request(asked),
+        **dict(zip(_HEAD, tokens, strict=False)),
+        **_peer(_CLIENT, tokens[3]),
+        **_peer(_TARGET, tokens[4]),
+        **dict(zip(RESULT, tokens[5:12], strict=True)),
+        **_request(request),
         "userAgent": agent,
         "sslCipher": tokens[14],
         "sslProtocol": tokens[15],
-        **_parts(TARGET_GROUP, tokens[16], arn),
+        **_each(TARGET_GROUP, tokens[16], elb_lines.arn),
         "traceId": trace,
         "domainName": domain,
-        **_parts(CERTIFICATE, certificate, arn),
+        **_each(CERTIFICATE, certificate, elb_lines.arn),
         "matchedRulePriority": tokens[20],
         "requestCreationTime": tokens[21],
-        "actionsExecuted": _each(actions, word_list, WORDS),
+        "actionsExecuted": _words(actions),
         "redirectUrl": redirect,
         "errorReason": error,
         **dict(zip(APPENDED, tokens[25:], strict=True)),
     }
 
 
-def _network(tokens: Sequence[pa.StringArray]) -> _Columns:
-    named = {
+def _network(tokens: _Tokens) -> _Columns:
+    return {
         **dict(zip(_HEAD, (tokens[0], _utc(tokens[2]), tokens[3]), strict=True)),
         "listener": tokens[4],
-        **_peer("clientIp", "clientPort", tokens[5]),
-        **_peer("destinationIp", "destinationPort", tokens[6]),
-        **_parts(CERTIFICATE, tokens[12], arn),
-        "alpnClientPreferenceList": _each(tokens[20], word_list, WORDS),
+        **_peer(_CLIENT, tokens[5]),
+        **_peer(_DESTINATION, tokens[6]),
+        "connectionTime": tokens[7],
+        "tlsHandshakeTime": tokens[8],
+        "receivedBytes": tokens[9],
+        "sentBytes": tokens[10],
+        "incomingTlsAlert": tokens[11],
+        **_each(CERTIFICATE, tokens[12], elb_lines.arn),
+        "sslCipher": tokens[14],
+        "sslProtocol": tokens[15],
+        "domainName": tokens[17],
+        "alpnFeProtocol": tokens[18],
+        "alpnBeProtocol": tokens[19],
+        "alpnClientPreferenceList": _words(tokens[20]),
         "requestCreationTime": _utc(tokens[21]),
         "tail": tokens[22],
     }
-    numbers = ("connectionTime", "tlsHandshakeTime", "receivedBytes", "sentBytes", "incomingTlsAlert")
-    others = {"sslCipher": 14, "sslProtocol": 15, "domainName": 17, "alpnFeProtocol": 18, "alpnBeProtocol": 19}
-    return named | dict(zip(numbers, tokens[7:12], strict=True)) | {name: tokens[it] for name, it in others.items()}
 
 
-def _classic(tokens: Sequence[pa.StringArray]) -> _Columns:
-    time, elb, client, target, *result = tokens[:11]
+def _classic(tokens: _Tokens) -> _Columns:
     return {
-        **dict(zip(_HEAD, (pa.repeat("classic", len(time)), time, elb), strict=True)),
-        **_ends(client, target),
-        **dict(zip(RESULT, result, strict=True)),
+        **dict(zip(_HEAD, (pa.repeat("classic", len(tokens[0])), *tokens[:2]), strict=True)),
+        **_peer(_CLIENT, tokens[2]),
+        **_peer(_TARGET, tokens[3]),
+        **dict(zip(RESULT, tokens[4:11], strict=True)),
         **_request(pc.ascii_rtrim(tokens[11], characters=" ")),
-        **dict(zip(("userAgent", "sslCipher", "sslProtocol"), tokens[12:], strict=True)),
+        "userAgent": tokens[12],
+        "sslCipher": tokens[13],
+        "sslProtocol": tokens[14],
     }
 
 
-def _each(texts: pa.StringArray, read: Callable[[str], object], kind: pa.DataType) -> pa.Array:
-    """What `read` makes of each text, asked once per distinct text."""
-    encoded = texts.dictionary_encode()
-    return pa.array([read(text) for text in encoded.dictionary.to_pylist()], kind).take(encoded.indices)
-
-
-def _parts(names: Sequence[str], texts: pa.StringArray, read: Callable[[str], Sequence[Any]]) -> _Columns:
-    """The columns of these names, of which `read` gives the values in a text; null for `-`."""
+def _each(names: Sequence[str], texts: pa.StringArray, read: Callable[[str], Sequence[Any]]) -> _Columns:
+    """The columns of these names: their values are what `read` says of a text, asked once per distinct text."""
     encoded = texts.dictionary_encode()
     found = [read(text) for text in encoded.dictionary.to_pylist()]
     columns = zip(*found, strict=True) if found else [()] * len(names)
     return {
-        name: pa.array([None if value == "-" else value for value in values], TEXT).take(encoded.indices)
+        name: _known(pa.array(values, TEXT)).take(encoded.indices)
         for name, values in zip(names, columns, strict=True)
     }
 
 
-def _ends(client: pa.StringArray, target: pa.StringArray) -> _Columns:
-    return _peer("clientIp", "clientPort", client) | _peer("targetIp", "targetPort", target)
+def _mended(columns: _Columns, odd: pa.BooleanArray, texts: pa.StringArray, read: Callable[[str], Sequence[Any]]) -> _Columns:
+    """The columns, where `odd` with what `read` says of the text."""
+    if not odd.true_count:
+        return columns
+    right = _each(tuple(columns), texts.filter(odd), read)
+    return {name: pc.replace_with_mask(column, odd, right[name]) for name, column in columns.items()}
 
 
-def _peer(address: str, port: str, texts: pa.StringArray) -> _Columns:
-    halves = pc.split_pattern(texts, ":", max_splits=1, reverse=True)
-    if pc.all(pc.equal(pc.list_value_length(halves), 2)).as_py() is not False:
-        place, number = pc.list_element(halves, 0), pc.list_element(halves, 1)
-        plain = pc.and_(pc.ascii_is_decimal(number), pc.greater(pc.binary_length(place), 0))
-        if pc.all(plain).as_py() is not False:
-            return {address: _or_null(pc.ascii_trim(place, characters="[]")), port: number}
-    return _parts((address, port), texts, peer)
+def _known(texts: pa.StringArray) -> pa.StringArray:
+    """The texts, null for `-`."""
+    dash = pc.equal(texts, "-")
+    return pc.if_else(dash, None, texts) if dash.true_count else texts
+
+
+def _peer(names: Sequence[str], texts: pa.StringArray) -> _Columns:
+    found = pc.extract_regex(texts, _PLAIN_PEER)
+    odd = pc.and_not(found.is_null(), texts.is_null())
+    return _mended(dict(zip(names, found.flatten(), strict=True)), odd, texts, elb_lines.peer)
 
 
 def _request(texts: pa.StringArray) -> _Columns:
-    """Of each request what `REQUEST` names."""
-    plain = pc.extract_regex(texts, _PLAIN_REQUEST)
-    host = pc.extract_regex(plain.field("url"), _PLAIN_HOST).field("host")
-    columns = dict(zip(REQUEST, (*plain.flatten(), host), strict=True))
-    if not (odd := pc.and_(texts.is_valid(), plain.is_null())) and plain:
-        pass
-    return columns
+    texts = texts.fill_null("-")
+    method, url, version = pc.extract_regex(texts, _PLAIN_REQUEST).flatten()
+    (host,) = pc.extract_regex(url, _PLAIN_HOST).flatten()
+    columns = dict(zip(REQUEST, map(_known, (method, url, version, host)), strict=True))
+    return _mended(columns, host.is_null(), texts, elb_lines.request_line)
 
 
 def _unescaped(texts: pa.StringArray) -> pa.StringArray:
-    if pc.any(pc.match_substring(texts, "\\x")).as_py():
-        return _each(texts, lambda text: None if (plain := unescaped(text)) == "-" else plain, TEXT)
-    return texts
+    data = texts.buffers()[2]
+    if data is None or b"\\x" not in data.to_pybytes():
+        return texts
+    escaped = pc.match_substring(texts, "\\x").fill_null(False)
+    return _mended({"": texts}, escaped, texts, lambda text: (elb_lines.unescaped(text),))[""]
+
+
+def _words(texts: pa.StringArray) -> pa.ListArray:
+    encoded = texts.dictionary_encode()
+    return pa.array(map(elb_lines.word_list, encoded.dictionary.to_pylist()), WORDS).take(encoded.indices)
 
 
 def _utc(times: pa.StringArray) -> pa.StringArray:
-    return _each(times, utc, TEXT)
-
-
-def _or_null(texts: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(texts, "-"), None, texts)
+    return _each(("",), times, lambda time: (elb_lines.utc(time),))[""]

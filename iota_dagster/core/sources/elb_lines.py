@@ -22,31 +22,31 @@ _Read = Callable[[str], Values | None]
 _NULL = "-"
 _ESCAPED = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 
-_RESULT = (
+RESULT = (
     "requestProcessingTime", "targetProcessingTime", "responseProcessingTime", "elbStatusCode", "targetStatusCode",
     "receivedBytes", "sentBytes",
 )  # fmt: skip
-_REQUEST = ("requestHttpMethod", "requestUrl", "requestHttpVersion", "requestHost")
-_TARGET_GROUP = ("targetGroupArn", "targetGroupRegion", "targetGroupAccount")
-_CERTIFICATE = ("chosenCertArn", "certRegion", "certAccount")
+REQUEST = ("requestHttpMethod", "requestUrl", "requestHttpVersion", "requestHost")
+TARGET_GROUP = ("targetGroupArn", "targetGroupRegion", "targetGroupAccount")
+CERTIFICATE = ("chosenCertArn", "certRegion", "certAccount")
 
 _APPLICATION = (
-    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *_RESULT, *_REQUEST, "userAgent",
-    "sslCipher", "sslProtocol", *_TARGET_GROUP, "traceId", "domainName", *_CERTIFICATE, "matchedRulePriority",
+    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *RESULT, *REQUEST, "userAgent",
+    "sslCipher", "sslProtocol", *TARGET_GROUP, "traceId", "domainName", *CERTIFICATE, "matchedRulePriority",
     "requestCreationTime", "actionsExecuted", "redirectUrl", "errorReason",
 )  # fmt: skip
-_APPENDED = (
+APPENDED = (
     "targetPortList", "targetStatusCodeList", "classification", "classificationReason", "connTraceId",
     "transformedHost", "transformedUri", "requestTransformStatus", "tail",
 )  # fmt: skip
 _NETWORK = (
     "type", "timestamp", "elb", "listener", "clientIp", "clientPort", "destinationIp", "destinationPort",
-    "connectionTime", "tlsHandshakeTime", "receivedBytes", "sentBytes", "incomingTlsAlert", *_CERTIFICATE,
+    "connectionTime", "tlsHandshakeTime", "receivedBytes", "sentBytes", "incomingTlsAlert", *CERTIFICATE,
     "sslCipher", "sslProtocol", "domainName", "alpnFeProtocol", "alpnBeProtocol", "alpnClientPreferenceList",
     "requestCreationTime", "tail",
 )  # fmt: skip
 _CLASSIC = (
-    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *_RESULT, *_REQUEST, "userAgent",
+    "type", "timestamp", "elb", "clientIp", "clientPort", "targetIp", "targetPort", *RESULT, *REQUEST, "userAgent",
     "sslCipher", "sslProtocol",
 )  # fmt: skip
 
@@ -74,7 +74,7 @@ def splitter(names: Sequence[str]) -> Split:
 
     The names are those above. `actionsExecuted` and `alpnClientPreferenceList` are tuples of texts.
     """
-    of_application = _picker(names, _application, (*_APPLICATION, *_APPENDED))
+    of_application = _picker(names, _application, (*_APPLICATION, *APPENDED))
     of_network, of_classic = _picker(names, _network, _NETWORK), _picker(names, _classic, _CLASSIC)
 
     def split(line: str) -> Sequence[Any] | None:
@@ -109,15 +109,15 @@ def _application(line: str) -> Values | None:
         if not _is_whole(parts):
             return None
     if "\\x" in line:
-        parts[1:_QUOTES:2] = [_ESCAPED.sub(_unescaped, part) for part in parts[1:_QUOTES:2]]
+        parts[1:_QUOTES:2] = map(unescaped, parts[1:_QUOTES:2])
     kind, time, elb, client, target, *result, _ = parts[0].split(" ")
     _, cipher, protocol, group, _ = parts[4].split(" ")
-    values: Values = [kind, time, elb, *_peer(client), *_peer(target), *result, *_request(parts[1]), parts[3]]
-    values += (cipher, protocol, *_arn(group), parts[5])
+    values: Values = [kind, time, elb, *peer(client), *peer(target), *result, *request_line(parts[1]), parts[3]]
+    values += (cipher, protocol, *arn(group), parts[5])
     if len(parts) > 7:
-        values += (parts[7], *_arn(parts[9]), *parts[10].split(" ")[1:3])
+        values += (parts[7], *arn(parts[9]), *parts[10].split(" ")[1:3])
     if len(parts) > 11:
-        values += (_words(parts[11]), parts[13], parts[15], *_appended(parts[16]))
+        values += (word_list(parts[11]), parts[13], parts[15], *_appended(parts[16]))
     return values
 
 
@@ -137,14 +137,14 @@ def _escaped(line: str) -> str:
 
 
 def _appended(text: str) -> Values:
-    """The values of `_APPENDED`, some with quotes and some without; what follows them is `tail`."""
+    """The values of `APPENDED`, some with quotes and some without; what follows them is `tail`."""
     tokens: list[str] = []
     for number, part in enumerate(text.split('"')):
         if number % 2:
             tokens.append(part)
         elif part != " ":
             tokens += part.split()
-    known = len(_APPENDED) - 1
+    known = len(APPENDED) - 1
     return tokens if len(tokens) <= known else [*tokens[:known], " ".join(tokens[known:])]
 
 
@@ -156,15 +156,15 @@ def _network(line: str) -> Values | None:
     certificate, _, cipher, protocol, _, domain, *protocols = fields[12:20]
     values: Values = [
         kind,
-        _utc(time),
+        utc(time),
         elb,
         listener,
-        *_peer(client),
-        *_peer(destination),
+        *peer(client),
+        *peer(destination),
         *numbers,
-        *_arn(certificate),
+        *arn(certificate),
     ]
-    values += (cipher, protocol, domain, *protocols, *map(_words, fields[20:21]), *map(_utc, fields[21:22]))
+    values += (cipher, protocol, domain, *protocols, *map(word_list, fields[20:21]), *map(utc, fields[21:22]))
     return values + fields[22:]
 
 
@@ -175,11 +175,11 @@ def _classic(line: str) -> Values | None:
         return None
     time, elb, client, target, *result = fields
     request, _, agent = rest.partition('" "')
-    values: Values = ["classic", time, elb, *_peer(client), *_peer(target), *result, *_request(request.rstrip('" '))]
+    values: Values = ["classic", time, elb, *peer(client), *peer(target), *result, *request_line(request.rstrip('" '))]
     return values + agent.replace('" ', " ").rsplit(" ", 2) if agent else values
 
 
-def _peer(text: str) -> tuple[str, str | None]:
+def peer(text: str) -> tuple[str, str | None]:
     """An address, which may be in brackets, and its port; what has no port is taken as it stands."""
     address, _, port = text.rpartition(":")
     if address and port.isdigit():
@@ -187,7 +187,7 @@ def _peer(text: str) -> tuple[str, str | None]:
     return text, None
 
 
-def _request(text: str) -> tuple[str | None, str | None, str | None, str | None]:
+def request_line(text: str) -> tuple[str | None, str | None, str | None, str | None]:
     """Method, URL, version and host; the URL may hold spaces."""
     method, _, rest = text.partition(" ")
     url, _, version = rest.rpartition(" ")
@@ -203,22 +203,29 @@ def _host(place: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _arn(text: str) -> tuple[str, str | None, str | None]:
+def arn(text: str) -> tuple[str, str | None, str | None]:
     """An ARN, and the region and the account in it."""
     parts = text.split(":", 5)
     return (text, parts[3] or None, parts[4] or None) if len(parts) == 6 else (text, None, None)
 
 
 @lru_cache(maxsize=4096)
-def _words(written: str) -> tuple[str, ...] | None:
+def word_list(written: str) -> tuple[str, ...] | None:
+    """The words between commas, in quotes or not."""
     return None if written == _NULL else tuple(written.replace('"', "").split(","))
 
 
-def _utc(time: str) -> str:
+def utc(time: str) -> str:
+    """A time with its zone, which is always UTC."""
     return time if time.endswith(("Z", _NULL)) else f"{time}Z"
 
 
-def _unescaped(escaped: re.Match[str]) -> str:
+def unescaped(text: str) -> str:
+    r"""The text with its bytes in place of `\xNN`; those that are no UTF-8 stay as they are."""
+    return _ESCAPED.sub(_plain, text)
+
+
+def _plain(escaped: re.Match[str]) -> str:
     try:
         return bytes.fromhex(escaped[0].replace("\\x", "")).decode()
     except UnicodeDecodeError:

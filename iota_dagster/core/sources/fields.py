@@ -16,12 +16,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import INDICATORS, Readings
-from iota_dagster.core.sources.columns import MOMENT, NO_WORDS, TEXT, WORDS, Groups, Words, json_texts, lists, strings
+from iota_dagster.core.sources.columns import (
+    MOMENT,
+    NO_WORDS,
+    TEXT,
+    WORDS,
+    Groups,
+    Words,
+    json_texts,
+    lists,
+    merged,
+    strings,
+)
 from iota_dagster.core.sources.finders import Finder
-from iota_dagster.core.sources.times import NANOSECOND, times, to_microseconds
+from iota_dagster.core.sources.times import NANOSECOND, times, times_of_texts, to_microseconds
 
 _DOTS = re.compile(r"(?<!\\)\.")
 
@@ -111,7 +123,7 @@ def found_in(path: str, finds: Finder) -> Field:
 
 
 Values = Sequence[Any]
-"""One field's values, record by record."""
+"""One field's values, record by record: what JSON has, or an Arrow column of texts (of lists of texts for `WORDS`)."""
 Taken = Mapping[str, Values]
 """The values of all fields by path."""
 
@@ -196,7 +208,7 @@ class Layout:
             if field.finds is not None and column is not None and column.null_count < len(column):
                 for name, groups in _found(field.finds, column):
                     found.setdefault(name, []).append(groups)
-        return {name: found[name][0].join(*found[name][1:]).lists() for name in INDICATORS if name in found}
+        return {name: merged(found[name]) for name in INDICATORS if name in found}
 
 
 def _id_text(value: Any) -> str:
@@ -206,9 +218,11 @@ def _id_text(value: Any) -> str:
 def _first_texts(columns: Sequence[Values], size: int) -> list[str | None]:
     if not columns:
         return [None] * size
-    return [
-        next((value for value in row if isinstance(value, str) and value), None) for row in zip(*columns, strict=True)
-    ]
+    if isinstance(columns[0], pa.Array):
+        said = [pc.if_else(pc.equal(column, ""), None, column) for column in columns]
+        return pc.coalesce(*said).to_pylist()  # type: ignore[no-any-return]
+    rows = zip(*columns, strict=True)
+    return [next((value for value in row if isinstance(value, str) and value), None) for row in rows]
 
 
 def _coalesced(first: pa.TimestampArray, second: pa.TimestampArray) -> pa.TimestampArray:
@@ -217,7 +231,7 @@ def _coalesced(first: pa.TimestampArray, second: pa.TimestampArray) -> pa.Timest
             first, second = first.cast(NANOSECOND), second.cast(NANOSECOND)
         except pa.ArrowInvalid:  # a year that nanoseconds do not reach
             first, second = to_microseconds(first), to_microseconds(second)
-    return pa.compute.coalesce(first, second)
+    return pc.coalesce(first, second)
 
 
 def _stored(column: pa.Array) -> pa.Array:
@@ -242,7 +256,13 @@ def _of_list(finder: Finder, texts: Sequence[str]) -> tuple[Words, ...]:
 
 
 def _array(kind: Kind, values: Values) -> pa.Array:
-    return _CONVERT[kind](values)
+    if not isinstance(values, pa.Array):
+        return _CONVERT[kind](values)
+    if kind.column == values.type:
+        return values
+    if values.null_count == len(values):
+        return pa.nulls(len(values), kind.column)
+    return _CONVERT_TEXTS[kind](values)
 
 
 def _integers(values: Values) -> pa.Int64Array:
@@ -261,6 +281,13 @@ def _typed(values: Values, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.A
         return pa.array(values, TEXT).cast(kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return pa.array([one(value) for value in values], kind)
+
+
+def _typed_texts(texts: pa.StringArray, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.Array:
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        return pa.array([one(text) for text in texts.to_pylist()], kind)
 
 
 _HEXADECIMAL = re.compile("0[xX]")  # Arrow reads these as numbers
@@ -308,4 +335,10 @@ _CONVERT: Mapping[Kind, Callable[[Values], pa.Array]] = {
     Kind.TIME: times,
     Kind.WORDS: _lists,
     Kind.JSON: json_texts,
+}
+_CONVERT_TEXTS: Mapping[Kind, Callable[[pa.StringArray], pa.Array]] = {
+    Kind.INTEGER: lambda texts: _typed_texts(texts, pa.int64(), _integer),
+    Kind.NUMBER: lambda texts: _typed_texts(texts, pa.float64(), _number),
+    Kind.FLAG: lambda texts: _flags(texts.to_pylist()),
+    Kind.TIME: times_of_texts,
 }

@@ -14,9 +14,11 @@ from functools import lru_cache
 
 from iota_dagster.core.sources.columns import NO_WORDS, Words
 
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{1,62}")
 _EMAIL = re.compile(r"[^\s@:/,;<>\"]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT_DIGITS = 12
 _INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})")
 _ARN_INSTANCE = re.compile(r"[:/](i-(?:[0-9a-f]{17}|[0-9a-f]{8}))(?![0-9a-f])")
 _SHA256 = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{64})")
@@ -36,6 +38,8 @@ class Finder:
 @lru_cache(maxsize=8192)
 def address(text: str) -> str | None:
     """The address in a text, with or without brackets and port; None when it is none."""
+    if _IPV4.fullmatch(text):
+        return text
     for candidate in (text, text.strip("[]"), _without_port(text)):
         try:
             found = ipaddress.ip_address(candidate)
@@ -80,7 +84,7 @@ def _user(text: str) -> tuple[Words, Words]:
 
 
 def _account(text: str) -> Words:
-    return (text,) if _ACCOUNT.fullmatch(text) else NO_WORDS
+    return (text,) if len(text) == _ACCOUNT_DIGITS and text.isdecimal() else NO_WORDS
 
 
 def _arn(text: str) -> tuple[Words, Words, Words]:
@@ -88,7 +92,7 @@ def _arn(text: str) -> tuple[Words, Words, Words]:
         return NO_WORDS, NO_WORDS, NO_WORDS
     parts = text.split(":", 5)
     account = _account(parts[4]) if len(parts) > 5 else NO_WORDS
-    return (text,), account, tuple(_ARN_INSTANCE.findall(text))
+    return (text,), account, tuple(_ARN_INSTANCE.findall(text)) if "i-" in text else NO_WORDS
 
 
 def _principal(text: str) -> tuple[Words, ...]:

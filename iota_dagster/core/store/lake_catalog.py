@@ -34,11 +34,17 @@ class LakeFile:
 
 @dataclass(frozen=True, slots=True)
 class LakeHour:
-    """One hour of one table: `version` changes with every change of its files, `generation` with every rewrite."""
+    """One hour of one table: `version` changes with every change of its files, `generation` with every rewrite.
+
+    Of an `expired` hour retention took the files: nobody writes there until somebody wants it back. A `reopened` one
+    has been wanted back: what was published before may be missing until its batches have been done again.
+    """
 
     version: int
     generation: int
     files: tuple[LakeFile, ...]
+    expired: bool = False
+    reopened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,16 @@ class HourChange:
 def read_hour(connection: sa.Connection, table: str, hour: Hour) -> LakeHour:
     """An hour's current state; generation 0 and no files for one that was never written."""
     here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
-    row = connection.execute(sa.select(lake_hours.c.version, lake_hours.c.generation).where(here)).first()
-    version, generation = (row.version, row.generation) if row else (0, 0)
-    return LakeHour(version, generation, tuple(files_of(connection, table, hour)))
+    row = connection.execute(sa.select(lake_hours).where(here)).first()
+    if row is None:
+        return LakeHour(0, 0, ())
+    return LakeHour(
+        version=row.version,
+        generation=row.generation,
+        files=tuple(files_of(connection, table, hour)),
+        expired=row.expired_at is not None,
+        reopened=row.kept_since is not None,
+    )
 
 
 def files_of(connection: sa.Connection, table: str, hour: Hour) -> list[LakeFile]:
@@ -100,6 +113,14 @@ def allocate_generation(connection: sa.Connection, table: str, hour: Hour) -> in
     here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
     connection.execute(sa.update(lake_hours).where(here).values(next_generation=lake_hours.c.next_generation + 1))
     return int(connection.execute(sa.select(lake_hours.c.next_generation - 1).where(here)).scalar_one())
+
+
+def reserve_generations(connection: sa.Connection, table: str, hour: Hour, last: int) -> None:
+    """Let the next generation be a later one than `last`, whose folder is there already."""
+    connection.execute(insert_ignore(connection, lake_hours), {"table_name": table, "hour": hour})
+    c = lake_hours.c
+    here = (c.table_name == table) & (c.hour == hour) & (c.next_generation <= last)
+    connection.execute(sa.update(lake_hours).where(here).values(next_generation=last + 1))
 
 
 def apply(connection: sa.Connection, changes: Mapping[TableHour, HourChange], now: datetime) -> None:
@@ -154,21 +175,18 @@ def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Seq
         connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})
 
 
+def mark_expired(connection: sa.Connection, table: str, hour: Hour, now: datetime) -> None:
+    """Note that retention took an hour's rows."""
+    here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
+    connection.execute(sa.update(lake_hours).where(here).values(expired_at=now, kept_since=None))
+
+
 def table_rows(connection: sa.Connection) -> dict[str, int]:
     """Rows by table over the whole lake."""
     rows = connection.execute(
         sa.select(lake_files.c.table_name, sa.func.sum(lake_files.c.rows)).group_by(lake_files.c.table_name)
     )
     return {row[0]: int(row[1]) for row in rows}
-
-
-def take_retired(connection: sa.Connection, before: datetime, limit: int = 1_000) -> list[str]:
-    """Paths that have been out of the lake long enough for every reader to have let go of them."""
-    return list(
-        connection.execute(
-            sa.select(retired_files.c.path).where(retired_files.c.retired_at < before).limit(limit)
-        ).scalars()
-    )
 
 
 def forget_retired(connection: sa.Connection, paths: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from iota_dagster.core.model import BatchStatus
 from iota_dagster.core.store.commit import EventHour
 from iota_dagster.core.store.database import chunked
-from iota_dagster.core.store.schema import admissions, batches
+from iota_dagster.core.store.schema import admissions, batches, log_objects
 
 
 def work_in_use(connection: sa.Connection, batch_ids: Collection[str], done_before: datetime) -> set[str]:
@@ -39,16 +39,17 @@ def quiet_hours(connection: sa.Connection, before: datetime) -> list[EventHour]:
     return [(row.log_type, row.hour) for row in rows]
 
 
-def id_files_of(connection: sa.Connection, key: EventHour) -> list[str]:
-    """The id files of one event hour."""
-    log_type, hour = key
-    query = sa.select(admissions.c.file).where(admissions.c.log_type == log_type, admissions.c.hour == hour)
-    return list(connection.execute(query).scalars())
-
-
 def referenced_id_files(connection: sa.Connection, files: Collection[str]) -> set[str]:
     """Which of some id files an admission names."""
     found: set[str] = set()
     for part in chunked(files):
         found |= set(connection.execute(sa.select(admissions.c.file).where(admissions.c.file.in_(part))).scalars())
+    return found
+
+
+def known_keys(connection: sa.Connection, bucket: str, keys: Collection[str]) -> set[str]:
+    """Which of some keys of a bucket the ledger names."""
+    c, found = log_objects.c, set[str]()
+    for part in chunked(keys):
+        found |= set(connection.execute(sa.select(c.key).where(c.bucket == bucket, c.key.in_(part))).scalars())
     return found

@@ -54,6 +54,15 @@ def save(connection: sa.Connection, written: Iterable[tuple[str, StoredValue]]) 
 
 def purge(connection: sa.Connection, before: datetime) -> int:
     """Delete what no event of that moment or later can see: ended values, and those with a newer one; how many."""
+    return connection.execute(sa.delete(rule_values).where(_unseen(before))).rowcount
+
+
+def count_unseen(connection: sa.Connection, before: datetime) -> int:
+    """How many values `purge` would delete."""
+    return int(connection.execute(sa.select(sa.func.count()).where(_unseen(before))).scalar_one())
+
+
+def _unseen(before: datetime) -> sa.ColumnElement[bool]:
     newer = rule_values.alias("newer")
     replaced = sa.exists().where(
         newer.c.key == rule_values.c.key,
@@ -63,12 +72,7 @@ def purge(connection: sa.Connection, before: datetime) -> int:
             sa.and_(newer.c.event_time == rule_values.c.event_time, newer.c.event_id > rule_values.c.event_id),
         ),
     )
-    gone = connection.execute(
-        sa.delete(rule_values).where(
-            rule_values.c.event_time < before, sa.or_(rule_values.c.expires_at <= before, replaced)
-        )
-    )
-    return gone.rowcount
+    return (rule_values.c.event_time < before) & sa.or_(rule_values.c.expires_at <= before, replaced)
 
 
 def _earlier(table: sa.FromClause, stamp: Stamp) -> sa.ColumnElement[bool]:

@@ -171,6 +171,24 @@ lake_hours = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_generation", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("expired_at", UtcDateTime),  # retention took its rows: nobody writes there any more
+    sa.Column("kept_since", UtcDateTime),  # somebody wanted it back: its days count from here
+)
+
+store_identity = sa.Table(
+    "store_identity",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),  # always 1
+    sa.Column("id", sa.Text, nullable=False),  # the lake's marker names it, see `lake.ownership`
+)
+
+own_columns = sa.Table(
+    "own_columns",  # of a user's log types: what their tables have, and so must keep
+    metadata,
+    sa.Column("log_type", sa.Text, primary_key=True),
+    sa.Column("column_name", sa.Text, primary_key=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
 )
 
 lake_files = sa.Table(
@@ -309,6 +327,22 @@ correlation_waits = sa.Table(
     sa.Column("notify", sa.Boolean, nullable=False),
 )
 
+scheduled_queries = sa.Table(
+    "scheduled_queries",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("schedule", sa.Text, nullable=False),  # what `due_at` was computed by
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("busy_until", UtcDateTime),  # a run was asked for, or is at it, and should be done by then
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),  # of the newest run that was asked for
+    sa.Column("last_due_at", UtcDateTime),
+    sa.Column("last_run_at", UtcDateTime),
+    sa.Column("last_seconds", sa.Double),
+    _count("last_rows"),
+    _count("last_matches"),
+    sa.Column("error", sa.Text),  # why the last run failed
+)
+
 quarantine = sa.Table(
     "quarantine",
     metadata,
@@ -401,7 +435,7 @@ batch_figures = sa.Table(
     metadata,
     sa.Column("batch_id", sa.Text, primary_key=True),  # or the unit of a correlation rule's hour
     sa.Column("step", sa.Text, primary_key=True),  # see `figures.Step`
-    sa.Column("figures", sa.JSON, nullable=False),  # what it has counted in `figure_totals`: [[name, labels, value]]
+    sa.Column("figures", sa.LargeBinary, nullable=False),  # its share of `figure_totals`, see `store.figures`
 )
 
 figure_totals = sa.Table(

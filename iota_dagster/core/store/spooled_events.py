@@ -39,3 +39,9 @@ def purge(connection: sa.Connection, before: datetime, most: int = 100_000) -> i
     c = spooled_events.c
     oldest = sa.select(c.event_id).where(c.spooled_at < before).order_by(c.spooled_at).limit(most)
     return int(connection.execute(sa.delete(spooled_events).where(c.event_id.in_(oldest))).rowcount)
+
+
+def count(connection: sa.Connection, before: datetime) -> int:
+    """How many events were spooled before a moment: what `purge` would forget."""
+    c = spooled_events.c
+    return int(connection.execute(sa.select(sa.func.count()).where(c.spooled_at < before)).scalar_one())

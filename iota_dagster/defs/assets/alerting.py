@@ -7,11 +7,13 @@ from functools import partial
 import dagster as dg
 import sqlalchemy as sa
 
+from iota_dagster.core import event_times
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.road import Branch, Judged, Road
 from iota_dagster.core.store import rule_packs, summaries
-from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lags, numbers, table
+from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lag_histogram, lags, numbers, table
+from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import (
@@ -36,11 +38,13 @@ def alerts(
     Judging again replaces a batch's matches; only an object's first completion can page anybody.
     """
     watch, road = Stopwatch(), platform.road
+    log = BatchLog(context, platform.platform.settings)
     batches = road.to_publish(run_of(context, road), events.hours, Branch.ALERTS)
     for wrong in road.alerting.rules().pack.errors:
         context.log.error(f"rule file {wrong}")
-    judged = each(batches, road.judge)
+    judged = each(batches, log.around(road.judge))
     for item in judged:
+        log.fact("judged", item.batch, matches=len(item.judgement.matches), alerts=len(item.changes.created))
         for failure in item.judgement.failures:
             context.log.error(f"rule {failure.rule_id}: {failure.function}: {failure.error} ({failure.count} times)")
     touched = [key for item in judged for key in item.changed]
@@ -110,6 +114,7 @@ def _hour_figures(pack: RulePack, connection: sa.Connection, hour: Hour) -> Figu
             "matches": alert.matches,
             "last_event": f"{alert.last_event_time:%Y-%m-%d %H:%M:%S}",
             "status": alert.status,
+            "alert": alert.id,
         }
         for alert in found.newest
     )
@@ -130,4 +135,7 @@ def _time_figures(road: Road, judged: Sequence[Judged]) -> Figures:
     """How long it took from the newest match, and from the oldest object, to here; of first revisions only."""
     new = [item for item in judged if item.batch.revision == 1]
     times = [match.event_time for item in new for match in item.judgement.matches]
-    return lags(road, [item.batch.id for item in new], max(times, default=None)) if new else {}
+    if not new:
+        return {}
+    age = lag_histogram("batch_match_age", event_times.of_moments(times, road.clock()))
+    return lags(road, [item.batch.id for item in new], max(times, default=None)) | age

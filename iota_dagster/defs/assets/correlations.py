@@ -50,4 +50,5 @@ def _figures(done: Correlated) -> Figures:
     rows: Iterator[Mapping[str, Cell]] = (
         {"rule": rule_id, "matches": count} for rule_id, count in by_rule.most_common()
     )
-    return numbers(values) | table("top_rules", rows)
+    errors: Iterator[Mapping[str, Cell]] = ({"rule": rule, "error": text} for rule, text in done.failures.items())
+    return numbers(values) | table("top_rules", rows) | table("top_errors", errors)

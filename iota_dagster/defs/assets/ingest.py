@@ -7,6 +7,7 @@ from contextlib import suppress
 import dagster as dg
 import sqlalchemy as sa
 
+from iota_dagster.core import event_times
 from iota_dagster.core.aws.requests import RequestCounts
 from iota_dagster.core.errors import WorkFilesLost
 from iota_dagster.core.fetching import Fetched
@@ -17,7 +18,8 @@ from iota_dagster.core.parser import parser_version
 from iota_dagster.core.prepare import CannotDoAgain, Committed
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import ledger, summaries
-from iota_dagster.defs.figures import Cell, Figures, Stopwatch, event_times, lags, numbers, place, table
+from iota_dagster.defs.figures import Cell, Figures, Stopwatch, lags, numbers, place, table, timeline
+from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import (
@@ -46,10 +48,13 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     batch with the reason; the others go on.
     """
     watch, road, hours = Stopwatch(), platform.road, hours_of(context)
+    log = BatchLog(context, platform.platform.settings)
     run = run_of(context, road)
     scanned = _scan(context, platform, hours)
     claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
-    fetched = each([item for item in claimed if item.needs_objects], road.fetch)
+    fetched = each([item for item in claimed if item.needs_objects], log.around(road.fetch))
+    for found in fetched:
+        log.fact("fetched", found.batch, objects=len(found.spooled), failures=len(found.failed))
     failures = [(item, error) for batch in fetched for item, error in batch.failed]
     for item, error in failures:
         context.log.warning(f"{item.bucket}/{item.key}: {error.reason}: {error.detail}")
@@ -94,7 +99,22 @@ def _fetched_figures(fetched: Sequence[Fetched]) -> Figures:
     outages: Iterator[Mapping[str, Cell]] = (
         {"integration": name, "objects": count, "outage": outage} for (name, outage), count in waiting.most_common()
     )
-    return numbers(values) | table("unreadable", unreadable) | table("waiting", outages)
+    return numbers(values) | _claimed_table(fetched) | table("unreadable", unreadable) | table("waiting", outages)
+
+
+def _claimed_table(fetched: Sequence[Fetched]) -> Figures:
+    """The run's batches by their id: `p_batch` in the lake."""
+    rows: Iterator[Mapping[str, Cell]] = (
+        {
+            "batch": item.batch.id,
+            "delivery_hour": hour_key(item.batch.delivery_hour),
+            "objects": len(item.batch.objects),
+            "bytes": sum(member.size for member in item.batch.objects),
+            "done_again": item.redo,
+        }
+        for item in fetched
+    )
+    return table("claimed", rows)
 
 
 def _request_figures(counts: Mapping[str, RequestCounts]) -> Figures:
@@ -145,8 +165,8 @@ def events(
     A record is a row, a duplicate of a row, or in quarantine, and never two of them.
     """
     watch, road = Stopwatch(), platform.road
-    run = run_of(context, road)
-    found = each(road.assignments(run, raw_logs.hours), lambda item: road.prepare(run, item))
+    log, run = BatchLog(context, platform.platform.settings), run_of(context, road)
+    found = each(road.assignments(run, raw_logs.hours), log.around(lambda item: road.prepare(run, item)))
     results = [result for batch in found for result in batch]
     for result in results:
         if isinstance(result, CannotDoAgain):
@@ -156,10 +176,12 @@ def events(
             )
     add_hour_figures(context, road, _hour_figures)
     committed = [item for item in results if isinstance(item, Committed)]
+    for item in committed:
+        log.fact("committed", item.change.batch, **_counts([item]))
     metadata = (
         _record_figures(committed)
         | _missing_figures([item for item in results if isinstance(item, CannotDoAgain)])
-        | _time_figures(road, committed)
+        | _time_figures(road, committed, hours_of(context))
         | watch.figures()
     )
     return dg.Output(raw_logs, metadata=metadata, data_version=dg.DataVersion(parser_version()))
@@ -172,19 +194,41 @@ def _hour_figures(connection: sa.Connection, hour: Hour) -> Figures:
 
 def _record_figures(committed: Sequence[Committed]) -> Figures:
     outcomes = [outcome for item in committed for outcome in item.change.outcomes]
-    values = {
-        "batch_objects": len(outcomes),
-        "batch_records": sum(item.records for item in outcomes),
-        "batch_rows": sum(item.rows for item in outcomes),
-        "batch_duplicates": sum(item.duplicates for item in outcomes),
-        "batch_quarantined": sum(item.quarantined for item in outcomes),
+    values = {f"batch_{name}": count for name, count in _counts(committed).items()} | {
         "batch_content_bytes": sum(item.content_bytes for item in outcomes),
         "bloom_checks": sum(item.lookups.checks for item in committed),
         "bloom_positives": sum(item.lookups.positives for item in committed),
         "bloom_false_positives": sum(item.lookups.false_positives for item in committed),
         "commit_conflicts": sum(item.conflicts for item in committed),
     }
-    return numbers(values) | _hours_table(committed) | _quarantine_table(committed)
+    return numbers(values) | _types_table(committed) | _hours_table(committed) | _quarantine_table(committed)
+
+
+def _counts(committed: Sequence[Committed]) -> dict[str, int]:
+    """Objects and their records, by what became of them."""
+    outcomes = [outcome for item in committed for outcome in item.change.outcomes]
+    return {
+        "objects": len(outcomes),
+        "records": sum(item.records for item in outcomes),
+        "rows": sum(item.rows for item in outcomes),
+        "duplicates": sum(item.duplicates for item in outcomes),
+        "quarantined": sum(item.quarantined for item in outcomes),
+    }
+
+
+def _types_table(committed: Sequence[Committed]) -> Figures:
+    """What the events are, the most frequent log types first."""
+    events, hours = Counter[str](), Counter[str]()
+    for item in committed:
+        for admission in item.change.admissions:
+            events[admission.log_type] += admission.count
+    for log_type, _ in {(one.log_type, one.hour) for item in committed for one in item.change.admissions}:
+        hours[log_type] += 1
+    rows: Iterator[Mapping[str, Cell]] = (
+        {"log_type": log_type, "events": count, "event_hours": hours[log_type]}
+        for log_type, count in events.most_common()
+    )
+    return table("log_types", rows)
 
 
 def _hours_table(committed: Sequence[Committed]) -> Figures:
@@ -217,16 +261,17 @@ def _missing_figures(refused: Sequence[CannotDoAgain]) -> Figures:
     return numbers({"missing_objects": len(missing)}) | table("missing", ({"object": name} for name in missing), 100)
 
 
-def _time_figures(road: Road, committed: Sequence[Committed]) -> Figures:
+def _time_figures(road: Road, committed: Sequence[Committed], hours: Sequence[Hour]) -> Figures:
     """When the events happened, and how long they were on their way; done again, only the former means anything."""
-    times = None
+    times = event_times.EventTimes(road.clock())
     with suppress(WorkFilesLost):  # a figure less; publishing makes them anew
-        times = event_times(road.work, [item.change.work for item in committed])
-    if times is None:
+        times = event_times.of_work(road.work, [item.change.work for item in committed], times.now)
+    if times.oldest is None or times.newest is None:
         return {}
     shown: Figures = {
-        "oldest_event": dg.MetadataValue.timestamp(times[0]),
-        "newest_event": dg.MetadataValue.timestamp(times[1]),
+        "oldest_event": dg.MetadataValue.timestamp(times.oldest),
+        "newest_event": dg.MetadataValue.timestamp(times.newest),
     }
     new = [item.change.batch.id for item in committed if not item.change.redo]
-    return shown | (lags(road, new, times[1]) if new else {})
+    shown |= timeline("batch_events_over_time", times, (min(hours) - 1, max(hours)))
+    return shown | (lags(road, new, times.newest) if new else {})

@@ -13,16 +13,18 @@ from tests.core.reading import read
 from tests.core.sources.cases import read_safely
 
 _HEADERS = headers_of(BUILT_IN)
+_NARROW = 200
 _LIMITS = {"decompressed_bytes": 16 << 20, "record_bytes": 64 << 10, "nesting": 50}
 
 
 def account_for(content: bytes, key: str = "") -> Counter[str]:
     """How many records of the content are of which log type; the others are `unclassified` or `damaged`.
 
-    Asserts that reading raises nothing, that every ordinal comes once and in order, and that each record of a type is a
-    row or rejected.
+    Asserts that reading raises nothing, that it finds the same however little it holds at a time, that every ordinal
+    comes once and in order, and that each record of a type is a row or rejected.
     """
     whole = read(content, headers=_HEADERS, **_LIMITS)
+    assert read(content, _NARROW, headers=_HEADERS, **_LIMITS).found == whole.found
     found = Counter(damaged=len(whole.damages))
     classifier = Classifier(BUILT_IN, key, None)
     for header, group in groupby(zip(whole.headers, whole.records, strict=True), itemgetter(0)):

@@ -57,7 +57,7 @@ def upgrade() -> None:
         "batch_figures",
         sa.Column("batch_id", sa.Text(), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("figures", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("batch_id", "step", name=op.f("pk_batch_figures")),
     )
     op.create_table(
@@ -179,6 +179,8 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_generation", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("expired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kept_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("table_name", "hour", name=op.f("pk_lake_hours")),
     )
     op.create_table(
@@ -265,6 +267,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "outcome", name=op.f("pk_message_counts")),
     )
     op.create_table(
+        "own_columns",
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("column_name", sa.Text(), nullable=False),
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("log_type", "column_name", name=op.f("pk_own_columns")),
+    )
+    op.create_table(
         "retired_files",
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
@@ -298,12 +308,33 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_run_batches_batch_id"), "run_batches", ["batch_id"], unique=False)
     op.create_table(
+        "scheduled_queries",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_seconds", sa.Double(), nullable=True),
+        sa.Column("last_rows", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("last_matches", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_scheduled_queries")),
+    )
+    op.create_table(
         "spooled_events",
         sa.Column("event_id", sa.LargeBinary(), nullable=False),
         sa.Column("spooled_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_spooled_events")),
     )
     op.create_index(op.f("ix_spooled_events_spooled_at"), "spooled_events", ["spooled_at"], unique=False)
+    op.create_table(
+        "store_identity",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("one", name=op.f("pk_store_identity")),
+    )
     op.create_table(
         "digests",
         sa.Column(

@@ -1,0 +1,70 @@
+"""`iota repair`: a lost or restored store learns from its lake."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iota_dagster.cli.ingest import show, tell_problems
+
+if TYPE_CHECKING:
+    from iota_dagster.core.repair import Repaired
+    from iota_dagster.platform import Platform
+
+
+@click.command("repair")
+@click.option("--dry-run", is_flag=True, help="Change nothing: say what would be rebuilt.")
+@click.option("--adopt", is_flag=True, help="Rebuild nothing: declare that this store knows the lake, as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(dry_run: bool, adopt: bool, as_json: bool) -> None:
+    """Rebuild from the lake what the store does not know. Stop Dagster first.
+
+    Rebuilt are the lake's files, what was admitted to each event hour, batches, and the log objects that rows name.
+    Not in the lake, and so not rebuilt: alerts and whom they were sent to, quarantine, what rules remembered, counts
+    of duplicates. A rebuilt batch cannot be done again. Exit code 1: something could not be read; it is named.
+    """
+    from iota_dagster.core.repair import Repair
+    from iota_dagster.platform import open_platform
+    from iota_dagster.settings import load_settings
+
+    if dry_run and adopt:
+        raise click.UsageError("--dry-run and --adopt do not go together")
+    platform = open_platform(load_settings())
+    try:
+        if adopt:
+            _adopt(platform)
+            return
+        repair = Repair(platform.road.lake, platform.state)
+        is_own, done = repair.is_own(), repair.run(datetime.now(UTC), dry_run=dry_run)
+    finally:
+        platform.database.dispose()
+    figures: dict[str, Any] = {"dry_run": dry_run, "is_own": is_own, **asdict(done)}
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        _show(done, is_own, dry_run)
+    tell_problems(done.problems)
+
+
+def _adopt(platform: Platform) -> None:
+    from iota_dagster.core.lake.ownership import adopt
+
+    adopt(platform.database, platform.lake, datetime.now(UTC))
+    click.echo(f"{platform.lake.url} is this store's lake now. Files that the store does not name count for nothing.")
+
+
+def _show(done: Repaired, is_own: bool, dry_run: bool) -> None:
+    if is_own:
+        click.echo("The lake names this store as its own: there is nothing to rebuild.")
+        return
+    show({name: value for name, value in asdict(done).items() if name != "problems"})
+    if dry_run:
+        click.echo("Nothing was changed.")
+    elif done.problems:
+        click.echo("The rest is rebuilt. When these are seen to, run it again, or: iota repair --adopt")
+    else:
+        click.echo("The lake is this store's own again. `iota scan` finds what arrived meanwhile.")

@@ -1,0 +1,161 @@
+"""`iota rules queries`: the scheduled queries, when they run, and what they find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from iota_dagster.core.detection.rule import RulePack
+    from iota_dagster.core.detection.scheduled_query import ScheduledQuery
+    from iota_dagster.core.query_rows import JudgedRows
+    from iota_dagster.core.querying import Answer
+    from iota_dagster.core.store.scheduled_queries import QueryState
+    from iota_dagster.settings import Settings
+
+_SHOWN = 20
+"""Rows and matches that are printed; the JSON has them all."""
+
+
+@click.command("queries")
+@click.option("--run", "name", metavar="NAME", help="Run this query now and judge its rows; nothing is stored.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the scheduled queries: their schedules, the rules that judge their rows, and what their last run did.
+
+    With --run, see a query's rows and what the rules say of them, as the next run would; nobody is told.
+    """
+    from iota_dagster.core.store.database import Database
+    from iota_dagster.core.store.scheduled_queries import states
+    from iota_dagster.log_types import own_log_types
+    from iota_dagster.platform import rule_pack
+    from iota_dagster.settings import load_settings
+
+    settings = load_settings()
+    own_log_types(settings)
+    pack = rule_pack(settings)
+    for error in pack.errors:
+        click.echo(f"CANNOT LOAD {error}", err=True)
+    if name is not None:
+        _run(settings, _of_name(pack, name), as_json)
+        return
+    database = Database(settings.store_url)
+    database.migrate()
+    try:
+        with database.read() as connection:
+            known = states(connection)
+    finally:
+        database.dispose()
+    click.echo(json.dumps(_listed(pack, known)) if as_json else "\n".join(_as_text(pack, known)))
+
+
+def _of_name(pack: RulePack, name: str) -> ScheduledQuery:
+    for item in pack.queries:
+        if item.name == name:
+            return item
+    for skipped in pack.skipped:
+        if skipped.id == name:
+            raise click.UsageError(f"{name} cannot run here: {skipped.reason} ({skipped.file})")
+    names = ", ".join(item.name for item in pack.queries) or "none"
+    raise click.UsageError(f"there is no scheduled query {name}; there are: {names}")
+
+
+def _run(settings: Settings, item: ScheduledQuery, as_json: bool) -> None:
+    """Ask and judge; exit with 1 when the query fails."""
+    from iota_dagster.core.querying import Querying
+    from iota_dagster.platform import close_workers, open_platform
+
+    platform = open_platform(settings)
+    try:
+        querying = Querying(platform.road)
+        answer = querying.ask(item)
+        found = querying.judge(item, answer, platform.road.clock())
+    finally:
+        close_workers()
+        platform.database.dispose()
+    told = _found(item, answer, found)
+    click.echo(json.dumps(told) if as_json else "\n".join(_found_text(told)))
+    if answer.error:
+        raise click.exceptions.Exit(1)
+
+
+def _found(item: ScheduledQuery, answer: Answer, found: JudgedRows) -> dict[str, Any]:
+    from iota_dagster.core.query_rows import plain
+
+    return {
+        "query": item.name,
+        "seconds": round(answer.seconds, 3),
+        "error": answer.error,
+        "rows": [plain(row) for row in answer.rows.to_pylist()],
+        "matches": [
+            {"rule": match.rule_id, "severity": match.severity, "title": match.title} for match in found.matches
+        ],
+    }
+
+
+def _found_text(told: Mapping[str, Any]) -> Iterator[str]:
+    from iota_dagster.cli.text import printable
+
+    rows, matches = told["rows"], told["matches"]
+    yield from (printable(json.dumps(row, ensure_ascii=False)) for row in rows[:_SHOWN])
+    yield f"{len(rows)} rows in {told['seconds']:.2f} s, {len(matches)} matches"
+    yield from (printable(f"  {item['severity']:<8} {item['rule']}: {item['title']}") for item in matches[:_SHOWN])
+    if told["error"]:
+        yield f"FAILED {told['error']}"
+
+
+def _listed(pack: RulePack, known: Mapping[str, QueryState]) -> dict[str, Any]:
+    return {
+        "queries": [_described(item, _readers(pack, item), known.get(item.name)) for item in pack.queries],
+        "not_runnable": [{"query": item.id, "file": str(item.file), "reason": item.reason} for item in pack.skipped],
+    }
+
+
+def _described(item: ScheduledQuery, rules: Sequence[str], state: QueryState | None) -> dict[str, Any]:
+    return {
+        "query": item.name,
+        "enabled": item.enabled,
+        "schedule": str(item.schedule),
+        "timeout_minutes": item.schedule.timeout_minutes,
+        "rules": list(rules),
+        "due": _moment(state.due_at if state else None),
+        "last_run": _moment(state.last_run_at if state else None),
+        "last_rows": state.last_rows if state else 0,
+        "last_matches": state.last_matches if state else 0,
+        "last_seconds": state.last_seconds if state else None,
+        "error": state.error if state else None,
+        "file": item.file,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+def _readers(pack: RulePack, item: ScheduledQuery) -> list[str]:
+    """The enabled rules that judge a query's rows."""
+    return [rule.id for rule in pack.rules if rule.enabled and item.log_type in rule.log_types]
+
+
+def _as_text(pack: RulePack, known: Mapping[str, QueryState]) -> Iterator[str]:
+    if not pack.queries:
+        yield "there are no scheduled queries"
+    for item in pack.queries:
+        yield from _lines(_described(item, _readers(pack, item), known.get(item.name)))
+    for skipped in pack.skipped:
+        yield f"cannot run {skipped.id}: {skipped.reason} ({skipped.file})"
+
+
+def _lines(told: Mapping[str, Any]) -> Iterator[str]:
+    yield told["query"] + ("" if told["enabled"] else " (disabled)")
+    yield f"  schedule  {told['schedule']} (UTC)" + (f", due {told['due']}" if told["due"] else "")
+    yield f"  rules     {', '.join(told['rules']) or 'none: it does not run'}"
+    if told["last_run"]:
+        count = f"{told['last_rows']} rows, {told['last_matches']} matches in {told['last_seconds']:.1f} s"
+        yield f"  last run  {told['last_run']}: {count}"
+    if told["error"]:
+        yield f"  FAILED    {told['error']}"

@@ -1,0 +1,46 @@
+"""Whether SQL can be run at all: it is read and bound against empty tables, and no lake is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+
+from iota_dagster.core.lake.query import ALERTS, ALL_LOGS, HOUR_COLUMNS
+from iota_dagster.core.lake.schema import COMMON
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.store.schema import UtcDateTime, alerts
+
+
+def query_problem(sql: str, schemas: Mapping[str, pa.Schema] | None = None) -> str:
+    """What is wrong with a query over the lake's tables, in one line; "" when nothing is.
+
+    `schemas` takes the place of this version's lake tables.
+    """
+    with duckdb.connect(config={"enable_external_access": "false", "python_enable_replacements": "false"}) as session:
+        try:
+            statements = session.extract_statements(sql)
+            if [item.type for item in statements] != [duckdb.StatementType.SELECT]:
+                return "expected one SELECT"
+            for name, schema in {**_store_tables(), **(lake_tables() if schemas is None else schemas)}.items():
+                session.register(name, pa.schema([*schema, *HOUR_COLUMNS]).empty_table())
+            session.execute(f"EXPLAIN {sql}")
+        except duckdb.Error as error:
+            return " ".join(str(error).split("\n\nLINE ")[0].split())
+    return ""
+
+
+@cache
+def _store_tables() -> Mapping[str, pa.Schema]:
+    columns = [(item.name, _arrow_type(item.type)) for item in alerts.columns]
+    return {ALERTS: pa.schema(columns), ALL_LOGS: COMMON}
+
+
+def _arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
+    if isinstance(kind, UtcDateTime):
+        return pa.timestamp("us", tz="UTC")
+    return pa.int64() if isinstance(kind, sa.Integer) else pa.string()

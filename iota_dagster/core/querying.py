@@ -1,0 +1,262 @@
+"""Scheduled queries: what is due is run over the lake, its rows are judged, and people are told.
+
+A run's matches, alerts, outbox and next due time are one transaction, so that a run that dies is repeated and a run
+that has a twin counts once. A query that was due several times while nothing ran is run once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from iota_dagster.core.alerting.ids import period_start
+from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.rule_errors import PERIOD_MINUTES
+from iota_dagster.core.detection.scheduled_query import ScheduledQuery
+from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
+from iota_dagster.core.lake.match_files import publish_unit
+from iota_dagster.core.lake.publication import Superseded
+from iota_dagster.core.lake.query import QueryError, QueryLimits, query
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.model import Match
+from iota_dagster.core.query_rows import JudgedRows, Occasion, judge_rows, match_of_row
+from iota_dagster.core.road import Road
+from iota_dagster.core.store import figures, rule_values
+from iota_dagster.core.store import scheduled_queries as store
+from iota_dagster.core.store.alerts import AlertChanges, record_matches
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.core.store.rule_values import StoredValues
+from iota_dagster.core.store.scheduled_queries import QueryOutcome, QueryState
+
+FAILED = "iota.QueryFailed."
+"""The id of the alert's rule is this and the name of the query that failed."""
+MOST_ROWS = 10_000
+"""Of a longer answer the rest is not judged, and the query counts as failed: it should count, or ask for less."""
+MEMORY = "2GB"
+START_PATIENCE = timedelta(minutes=5)
+"""How long a run that was asked for may take to begin, and one that has its answer to record it."""
+
+_RUNBOOK = """\
+1. Run the query: `iota rules queries --run NAME` shows what is wrong with it, or how long it takes.
+2. Ask for fewer hours (year, month, day, hour), count instead of listing rows, or raise Schedule.TimeoutMinutes.
+3. This alert is withdrawn as soon as the query works again.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRun:
+    """One run of a query. `error` is why the query failed; `rows` is how many rows were judged."""
+
+    name: str
+    due_at: datetime
+    rows: int
+    seconds: float
+    error: str | None
+    failures: tuple[RuleFailure, ...]
+    changes: AlertChanges
+    changed: tuple[TableHour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A query's rows, or as many as are judged, and why it failed."""
+
+    rows: pa.Table
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Querying:
+    """The scheduled queries of a platform; made once per run."""
+
+    road: Road
+    most_rows: int = MOST_ROWS
+    memory: str = MEMORY
+    clock: Callable[[], float] = field(default=time.perf_counter)
+
+    def run_due(self) -> list[QueryRun]:
+        """Run every query that is due, one after the other; one that fails does not stop the others.
+
+        `Outage` when the store or the lake does not answer: what was due then stays due.
+        """
+        pack = self.road.alerting.rules().pack
+        queries = {item.name: item for item in judged_queries(pack)}
+        keep_schedules(self.road.database, queries.values(), self.road.clock())
+        due = [state for state in self._states() if state.due_at <= self.road.clock() and state.name in queries]
+        done = []
+        for number, state in enumerate(due):
+            until = self.road.clock() + timedelta(minutes=queries[state.name].schedule.timeout_minutes)
+            with self.road.database.begin() as connection:
+                store.stay_busy(connection, [item.name for item in due[number:]], until + START_PATIENCE)
+            if found := self._run(queries[state.name], state):
+                done.append(found)
+        return done
+
+    def ask(self, item: ScheduledQuery) -> Answer:
+        """A query's answer, within its limits; nothing is stored."""
+        started = self.clock()
+        limits = QueryLimits(self.most_rows + 1, self.memory, item.schedule.timeout_minutes * 60)
+        try:
+            rows = query(self.road.database, self.road.lake.storage, item.sql, schemas=lake_tables(), limits=limits)
+        except QueryError as error:
+            return Answer(pa.table({}), self.clock() - started, str(error))
+        too_many = len(rows) > self.most_rows
+        why = f"more than {self.most_rows:,} rows: those beyond were not judged" if too_many else None
+        return Answer(rows.slice(0, self.most_rows), self.clock() - started, why)
+
+    def judge(self, item: ScheduledQuery, answer: Answer, due_at: datetime) -> JudgedRows:
+        """What the rules find in an answer; nothing is stored."""
+        occasion = Occasion(item.name, item.log_type, due_at)
+        return judge_rows(answer.rows, occasion, self.road.alerting.rules(), StoredValues(self.road.database))
+
+    def _states(self) -> list[QueryState]:
+        with self.road.database.read() as connection:
+            return list(store.states(connection).values())
+
+    def _run(self, item: ScheduledQuery, state: QueryState) -> QueryRun | None:
+        """One query; None when a twin of this run was first."""
+        run_at = self.road.clock()
+        due_at = item.schedule.latest(state.due_at, run_at)
+        answer = self.ask(item)
+        found = self.judge(item, answer, due_at)
+        outcome = QueryOutcome(run_at, answer.seconds, len(answer.rows), len(found.matches), answer.error)
+        try:
+            changes, changed = self._record(item, state, due_at, found, outcome)
+        except Superseded:
+            return None
+        rows, seconds, error = outcome.rows, outcome.seconds, outcome.error
+        return QueryRun(item.name, due_at, rows, seconds, error, found.failures, changes, changed)
+
+    def _record(
+        self, item: ScheduledQuery, state: QueryState, due_at: datetime, found: JudgedRows, outcome: QueryOutcome
+    ) -> tuple[AlertChanges, tuple[TableHour, ...]]:
+        """Say how the query itself is, then what its rows gave, with the next due time; repeated until the latter."""
+        unit = unit_id(item.name, due_at)
+        matches = self._news(found.matches, unit)
+        changed = self._tell_of_failure(item, state, due_at, outcome.error)
+        changes: list[AlertChanges] = []
+
+        def on_commit(connection: sa.Connection) -> bool:
+            if not store.finish(connection, state, item.schedule.next_after(outcome.run_at), outcome):
+                return False
+            rule_values.save(connection, found.remembered)
+            changes[:] = [self._store(connection, unit, matches)]
+            return True
+
+        changed += publish_unit(self.road.lake, unit, matches, on_commit)
+        return changes[0], changed
+
+    def _tell_of_failure(
+        self, item: ScheduledQuery, state: QueryState, due_at: datetime, error: str | None
+    ) -> tuple[TableHour, ...]:
+        """A query that fails has one match a day; once it works, all of them go, and their alerts are withdrawn."""
+        rule_id = f"{FAILED}{item.name}"
+        with self.road.database.read() as connection:
+            units = store.units_of_rule(connection, rule_id)
+        wanted: dict[str, list[Match]] = {}
+        if error is None:
+            wanted = {unit: [] for unit in units}
+        elif (unit := unit_id(rule_id, period_start(due_at, PERIOD_MINUTES))) not in units:
+            wanted = {unit: [_failure(item, due_at, error)]}
+        changed: tuple[TableHour, ...] = ()
+        for unit, matches in wanted.items():
+
+            def on_commit(connection: sa.Connection, unit: str = unit, matches: list[Match] = matches) -> bool:
+                if not store.is_unchanged(connection, state):
+                    return False
+                self._store(connection, unit, matches)
+                return True
+
+            changed += publish_unit(self.road.lake, unit, matches, on_commit)
+        return changed
+
+    def _store(self, connection: sa.Connection, unit: str, matches: Sequence[Match]) -> AlertChanges:
+        now, alerting = self.road.clock(), self.road.alerting
+        changes = record_matches(
+            connection,
+            unit,
+            matches,
+            notify=True,
+            now=now,
+            notify_within=alerting.notify_within,
+            route=alerting.route,
+        )
+        figures.record_alerts(connection, unit, changes.created, now, alerting.notify_within)
+        return changes
+
+    def _news(self, found: Iterable[Match], unit: str) -> list[Match]:
+        """The matches that no earlier run has stored."""
+        by_id = {match.id: match for match in found}
+        with self.road.database.read() as connection:
+            known = store.known_elsewhere(connection, by_id, unit)
+        return [match for name, match in by_id.items() if name not in known]
+
+
+def judged_queries(pack: RulePack) -> list[ScheduledQuery]:
+    """The enabled queries whose rows some enabled rule judges: those that run."""
+    read = {log_type for rule in pack.rules if rule.enabled for log_type in rule.log_types}
+    return [item for item in pack.queries if item.enabled and item.log_type in read]
+
+
+def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: datetime) -> None:
+    """Let the store know the queries that there are; one that is new is due at the next time that its schedule names.
+
+    Costs one read when it knows them.
+    """
+    wanted = {item.name: (str(item.schedule), item.schedule.next_after(now)) for item in queries}
+    with database.read() as connection:
+        known = {name: state.schedule for name, state in store.states(connection).items()}
+    if known != {name: schedule for name, (schedule, _) in wanted.items()}:
+        with database.begin() as connection:
+            store.keep(connection, wanted)
+
+
+def ask_for_run(database: Database, now: datetime) -> str | None:
+    """A key for one run of what is due; None when nothing is, or when somebody has asked for it already.
+
+    Of several that call at once, each query goes to one; no key is ever given twice.
+    """
+    with database.read() as connection:
+        waiting = [state for state in store.states(connection).values() if store.is_waiting(state, now)]
+    if not waiting:
+        return None
+    with database.begin() as connection:
+        won = [state for state in waiting if store.take(connection, state, now + START_PATIENCE)]
+    parts = [(state.name, state.due_at.isoformat(), state.attempt) for state in won]
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest() if won else None
+
+
+def unit_id(name: str, due_at: datetime) -> str:
+    """The owner of the matches of one run of a query, where a batch is the owner of its own."""
+    return "q" + blake2b(f"{due_at.isoformat()}/{name}".encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def _failure(item: ScheduledQuery, due_at: datetime, error: str) -> Match:
+    """A query that fails, as the match of a rule of its own: one a day."""
+    rule_id = f"{FAILED}{item.name}"
+    hit = RuleMatch(
+        index=0,
+        rule_id=rule_id,
+        rule_version="",
+        severity="MEDIUM",
+        title=f"Scheduled query {item.name} fails: {error}"[:1000],
+        dedup=item.name,
+        description="Detections of the rules that judge its rows are missing.",
+        reference="",
+        runbook=_RUNBOOK,
+        period_minutes=PERIOD_MINUTES,
+        threshold=1,
+        create_alert=True,
+        unique=None,
+        destinations=None,
+        context={"query": item.name, "error": error, "file": f"{item.file}:{item.line}"},
+    )
+    return match_of_row(hit, Occasion(item.name, item.log_type, due_at), {"query": item.name})

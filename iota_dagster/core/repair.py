@@ -1,0 +1,273 @@
+"""`iota repair`: what can be rebuilt of a lost store from its lake, hour by hour; a restored store is completed.
+
+Each event of the lake is kept once and admitted, so that whatever is delivered again is known. Of an hour whose files
+the store knows, those are right, and rows of other files are added. Otherwise its newest generation is right, and rows
+of older ones are added that it lacks: they may be of a switch that was under way. A row that a redo had removed within
+the last day may so come back; none gets lost, none is there twice.
+
+An hour is one transaction. A repair that is interrupted goes on when it is called again, and only its end makes the
+lake the store's own (see `lake.ownership`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from iota_dagster.core import id_files
+from iota_dagster.core.errors import IotaError
+from iota_dagster.core.hours import hour_folder, hour_key, parse_hour_folder
+from iota_dagster.core.lake import alert_matches, rewrite
+from iota_dagster.core.lake.ownership import adopt, read_marker
+from iota_dagster.core.lake.publication import Lake, NewFile, lake_path
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.lake_scan import Scanned, scan_file
+from iota_dagster.core.seen import Admission
+from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.storage import Storage, StoredFile
+from iota_dagster.core.store import identity, lake_catalog, rebuilt
+from iota_dagster.core.store.lake_catalog import HourChange, LakeFile, LakeHour, TableHour
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair did, or would do. `copies` are rows left out because the hour has them already."""
+
+    whole: int = 0  # hours that the store knew as they are
+    hours: int = 0
+    files: int = 0
+    bytes: int = 0
+    rows: int = 0
+    copies: int = 0
+    batches: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file and which of its rows are wanted; `adopted`: it stays as it is."""
+
+    scanned: Scanned
+    wanted: NDArray[np.bool_]
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Rebuilds the store of a lake; `state` takes the id files."""
+
+    lake: Lake
+    state: Storage
+
+    def run(
+        self, now: datetime, *, dry_run: bool = False, progress: Callable[[TableHour], object] = lambda _: None
+    ) -> Repaired:
+        """Rebuild, or only say what would be done; nothing else may be running.
+
+        In the end the lake is the store's own, unless there were problems: they are named, and the rest is done.
+        """
+        done = Repaired()
+        if self.is_own():
+            return done
+        for key, files in self._hours(done):
+            progress(key)
+            try:
+                self._repair_hour(key, files, now, dry_run, done)
+            except (pa.ArrowException, IotaError) as error:
+                if isinstance(error, IotaError) and error.retry_helps:
+                    raise
+                done.problems.append(f"{key[0]}, hour {hour_key(key[1])}: {error}")
+        if not dry_run and not done.problems:
+            adopt(self.lake.database, self.lake.storage, now)
+        return done
+
+    def is_own(self) -> bool:
+        """Whether the lake names this store as the one that knows it: then there is nothing to repair."""
+        marker = read_marker(self.lake.storage)
+        with self.lake.database.read() as connection:
+            return marker is not None and marker.store == identity.store_id(connection)
+
+    def _hours(self, done: Repaired) -> Iterator[tuple[TableHour, list[StoredFile]]]:
+        """The lake's hours with their files, the event tables before the matches, which name their batches."""
+        tables = sorted(lake_tables(), key=lambda name: (name == alert_matches.TABLE, name))
+        for table in tables:
+            files = (file for file in self.lake.storage.list(f"{table}/") if file.path.endswith(".parquet"))
+            for folder, group in groupby(files, key=lambda file: file.path.partition("/g=")[0]):
+                try:
+                    hour = parse_hour_folder(folder)
+                except ValueError:
+                    done.problems.append(f"{folder}: this is no hour of a table of the lake")
+                    continue
+                yield (table, hour), list(group)
+
+    def _repair_hour(
+        self, key: TableHour, files: Sequence[StoredFile], now: datetime, dry_run: bool, done: Repaired
+    ) -> None:
+        with self.lake.database.read() as connection:
+            state = lake_catalog.read_hour(connection, *key)
+            retired = rebuilt.retired_among(connection, [file.path for file in files])
+        found = [file for file in files if file.path not in retired]
+        if state.expired or {file.path for file in found} == {item.path for item in state.files}:
+            done.whole += 1
+            return
+        if not found:
+            raise IotaError("the files that the store names are gone, and there are no others")
+        parts = _choose([self._scan(key[0], file, base) for file, base in _in_order(state, found)])
+        done.hours += 1
+        done.files += len(found)
+        done.bytes += sum(file.size for file in found)
+        done.rows += sum(int(part.wanted.sum()) for part in parts)
+        done.copies += sum(int((~part.wanted).sum()) for part in parts)
+        if not dry_run:
+            self._write(key, state, parts, now, done)
+
+    def _scan(self, table: str, file: StoredFile, base: bool) -> Scanned:
+        with self._local(file.path) as path:
+            return scan_file(path, file.path, table, base)
+
+    @contextmanager
+    def _local(self, path: str) -> Iterator[Path]:
+        """The file on this machine; from elsewhere it is fetched."""
+        here = self.lake.storage.local_path(path)
+        if here is not None:
+            yield here
+            return
+        target = self.lake.scratch / f"repair-{uuid.uuid4().hex}.parquet"
+        try:
+            self.lake.storage.download(path, target)
+            yield target
+        finally:
+            target.unlink(missing_ok=True)
+
+    def _write(self, key: TableHour, state: LakeHour, parts: Sequence[_Part], now: datetime, done: Repaired) -> None:
+        table, hour = key
+        known = {item.path: item for item in state.files}
+        adopted = [known.get(part.scanned.path) or _as_lake_file(key, part.scanned) for part in parts if part.adopted]
+        rest = [part for part in parts if not part.adopted and part.wanted.any()]
+        last = max(_generation(part.scanned.path) for part in parts)
+        with self.lake.database.begin() as connection:
+            lake_catalog.reserve_generations(connection, table, hour, last)
+        if rest or len({item.generation for item in adopted}) != 1:
+            generation, files = self._next_generation(key, adopted, rest)
+        else:
+            generation, files = adopted[0].generation, adopted
+        admitted = [] if table == alert_matches.TABLE else self._admissions(key, parts)
+        with self.lake.database.begin() as connection:
+            lake_catalog.apply(connection, {key: HourChange(state.version, generation, tuple(files))}, now)
+            rebuilt.retire(connection, {part.scanned.path for part in parts} - {item.path for item in files}, now)
+            if table != alert_matches.TABLE:
+                done.batches += rebuilt.enter_objects(connection, _objects(parts))
+                rebuilt.enter_admissions(connection, (_log_type(table), hour), admitted, now)
+
+    def _next_generation(
+        self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[_Part]
+    ) -> tuple[int, list[LakeFile]]:
+        """Everything that is wanted in a folder of its own: files as they are, and rows of the others in a new one."""
+        with self.lake.database.begin() as connection:
+            generation = lake_catalog.allocate_generation(connection, *key)
+        files = []
+        for item in adopted:
+            path = lake_path(*key, generation, item.source)
+            self.lake.storage.copy(item.path, path)
+            files.append(replace(item, generation=generation, path=path))
+        if rest:
+            files.append(self._joined(key, generation, rest))
+        return generation, files
+
+    def _joined(self, key: TableHour, generation: int, rest: Sequence[_Part]) -> LakeFile:
+        source, schema = f"r-{uuid.uuid4().hex[:20]}", lake_tables()[key[0]]
+        target = self.lake.scratch / f"{source}.parquet"
+
+        def wanted() -> Iterator[pa.Table]:
+            for part in rest:
+                start = 0
+                for group in rewrite.row_groups(self.lake.storage, part.scanned.path):
+                    mask = part.wanted[start : start + group.num_rows]
+                    start += group.num_rows
+                    yield rewrite.conform(group.filter(pa.array(mask)), schema)
+
+        try:
+            new = NewFile.of(target, rewrite.write_tables(wanted(), schema, target))
+            path = lake_path(*key, generation, source)
+            self.lake.storage.upload(path, target)
+        finally:
+            target.unlink(missing_ok=True)
+        members = sorted({name for part in rest for name in part.scanned.batches_of(part.wanted)})
+        return LakeFile(*key, source, generation, path, new.rows, new.bytes, new.sha256, tuple(members))
+
+    def _admissions(self, key: TableHour, parts: Sequence[_Part]) -> list[Admission]:
+        """An id file for each batch whose admission the store lacks, or has with another number of ids."""
+        log_type, hour = _log_type(key[0]), key[1]
+        with self.lake.database.read() as connection:
+            known = rebuilt.admitted_counts(connection, (log_type, hour))
+        found: dict[str, list[NDArray[np.void]]] = {}
+        for part in parts:
+            for batch_id in part.scanned.batches_of(part.wanted):
+                found.setdefault(batch_id, []).append(part.scanned.ids_of(batch_id, part.wanted))
+        made = []
+        for batch_id, pieces in sorted(found.items()):
+            ids = id_files.sorted_ids(np.concatenate(pieces))
+            if known.get(batch_id) != len(ids):
+                file = f"ids/{log_type}/{hour_folder(hour)}/{batch_id}-rebuilt-{uuid.uuid4().hex[:12]}.ids"
+                sha256 = id_files.write(self.state, file, ids)
+                made.append(Admission(batch_id, log_type, hour, file, sha256, len(ids)))
+        return made
+
+
+def _in_order(state: LakeHour, found: Sequence[StoredFile]) -> list[tuple[StoredFile, bool]]:
+    """The files, those that are right first, marked so; then the others, the newest generation first."""
+    known = {item.path for item in state.files}
+    if not known or not known <= {file.path for file in found}:
+        newest = max(_generation(file.path) for file in found)
+        known = {file.path for file in found if _generation(file.path) == newest}
+    base = [(file, True) for file in found if file.path in known]
+    others = sorted((file for file in found if file.path not in known), key=lambda item: -_generation(item.path))
+    return base + [(file, False) for file in others]
+
+
+def _choose(scanned: Sequence[Scanned]) -> list[_Part]:
+    """Of each file the rows whose event no row before them has."""
+    ids = np.concatenate([item.ids for item in scanned])
+    _, first = np.unique(ids[["hi", "lo"]], return_index=True)
+    wanted = np.zeros(len(ids), np.bool_)
+    wanted[first] = True
+    ends = np.cumsum([len(item.ids) for item in scanned])[:-1]
+    parts = zip(scanned, np.split(wanted, ends), strict=True)
+    return [_Part(item, mask, item.base and bool(mask.all())) for item, mask in parts]
+
+
+def _objects(parts: Sequence[_Part]) -> list[rebuilt.RebuiltObject]:
+    found: dict[tuple[str, str, str], rebuilt.RebuiltObject] = {}
+    for part in parts:
+        for item in part.scanned.objects(part.wanted):
+            key = (item.batch_id, item.bucket, item.key)
+            rows = item.rows + (found[key].rows if key in found else 0)
+            found[key] = replace(item, rows=rows)
+    return [item for _, item in sorted(found.items())]
+
+
+def _as_lake_file(key: TableHour, scanned: Scanned) -> LakeFile:
+    source = scanned.path.rpartition("/")[2].removesuffix(".parquet")
+    members = tuple(sorted(scanned.batches))
+    new = scanned.file
+    return LakeFile(*key, source, _generation(scanned.path), scanned.path, new.rows, new.bytes, new.sha256, members)
+
+
+def _generation(path: str) -> int:
+    folder = path.split("/")[-2]
+    if not folder.removeprefix("g=").isdigit():
+        raise IotaError(f"{path}: its folder is no generation (g=N)")
+    return int(folder.removeprefix("g="))
+
+
+def _log_type(table: str) -> str:
+    return next(name for name, source in SOURCES.items() if source.table == table)

@@ -1,0 +1,192 @@
+"""Backup and restore of the store: one file that holds one moment of it, taken while everything runs.
+
+A restored store gets another id: it may be older than its lake, so that nothing is written until `iota repair` has
+compared the two (see `lake.ownership`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import IotaError
+from iota_dagster.core.store import identity
+from iota_dagster.core.store.database import Database
+
+_SQLITE_FILE = b"SQLite format 3\0"
+_PG_DUMP = b"PGDMP"
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def backup(store_url: str, target: Path, *, replace: bool = False) -> int:
+    """Write a backup of the store into a file, whole or not at all; its bytes.
+
+    `IotaError` when the file is there already, or when PostgreSQL's `pg_dump` is not on this machine or fails.
+    """
+    if target.exists() and not replace:
+        raise IotaError(f"{target} is there already: choose another file, or give --replace")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    url = sa.make_url(store_url)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    part.touch(mode=0o600)  # it holds what the logs hold
+    try:
+        if url.get_backend_name() == "sqlite":
+            _sqlite_backup(Path(str(url.database)), part)
+        else:
+            _dump(url, part)
+        _to_disk(part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def restore(store_url: str, source: Path, *, replace: bool = False) -> None:
+    """Put a backup in the place of the store, all or nothing, and give the store another id.
+
+    `IotaError` when the file is no backup of this kind of store or is damaged, and when the store holds something
+    already and `replace` is not set. Nothing else may be running: what it wrote since the backup is lost.
+    """
+    if not source.is_file():
+        raise IotaError(f"{source}: there is no such file")
+    url = sa.make_url(store_url)
+    database = Database(store_url)
+    try:
+        if not replace and _holds_something(database, url):
+            raise IotaError(f"{database!r} is not empty: stop everything, and give --replace to overwrite it")
+        database.dispose()
+        if url.get_backend_name() == "sqlite":
+            _sqlite_restore(source, Path(str(url.database)))
+        else:
+            _load(url, source)
+        database.migrate()
+        with database.begin() as connection:
+            identity.renew_store_id(connection)
+    finally:
+        database.dispose()
+
+
+def _holds_something(database: Database, url: sa.URL) -> bool:
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return False
+    with database.read() as connection:
+        return bool(sa.inspect(connection).get_table_names())
+
+
+# ── SQLite: its online backup, which sees one moment and starts again when others write ──
+
+
+def _sqlite_backup(store: Path, target: Path) -> None:
+    if not store.is_file():
+        raise IotaError(f"{store}: there is no store to back up")
+    with closing(_opened(store, read_only=True)) as origin, closing(sqlite3.connect(target)) as copy:
+        # One transaction, so that writers beside it cannot make the copy start over for ever.
+        origin.execute("BEGIN")
+        origin.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        origin.backup(copy, pages=-1)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        _verify(copy, store)
+
+
+def _sqlite_restore(source: Path, store: Path) -> None:
+    with source.open("rb") as file:
+        if file.read(len(_SQLITE_FILE)) != _SQLITE_FILE:
+            raise IotaError(f"{source} is no backup of a SQLite store")
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with closing(_opened(source, read_only=True)) as origin, closing(sqlite3.connect(store, timeout=60)) as copy:
+        _verify(origin, source)
+        try:
+            origin.backup(copy, pages=-1)  # one transaction: others see the old store or the new one
+        except sqlite3.OperationalError as error:
+            raise IotaError(f"{store} cannot be overwritten ({error}): stop everything that uses it") from error
+
+
+def _verify(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        is_store = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise IotaError(f"{path} is damaged: {error}") from error
+    if found != "ok":
+        raise IotaError(f"{path} is damaged: {found}")
+    if not is_store:
+        raise IotaError(f"{path} is a SQLite file, but no store of iota")
+
+
+def _opened(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rw"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60)
+    connection.isolation_level = None
+    return connection
+
+
+# ── PostgreSQL: its own tools ──
+
+
+def _dump(url: sa.URL, target: Path) -> None:
+    _run("pg_dump", url, ["--format=custom", "--no-owner", "--no-privileges", "--file", str(target)])
+
+
+def _load(url: sa.URL, source: Path) -> None:
+    with source.open("rb") as file:
+        if file.read(len(_PG_DUMP)) != _PG_DUMP:
+            raise IotaError(f"{source} is no backup of a PostgreSQL store (pg_dump --format=custom)")
+    options = ["--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
+    _run("pg_restore", url, [*options, str(source)])
+
+
+def _run(tool: str, url: sa.URL, arguments: Sequence[str]) -> None:
+    program = _find(tool)
+    with _connection(url) as text:
+        command = [f"--dbname={text}", *arguments]
+        if program is None:
+            shown = _without_password(url)
+            raise IotaError(
+                f"{tool} is not on this machine. Where it is (PostgreSQL's client tools), run: "
+                f"{tool} --dbname='{shown}' {' '.join(arguments)}"
+            )
+        done = subprocess.run([str(program), *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise IotaError(f"{tool} failed: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+
+
+def _find(tool: str) -> Path | None:
+    """The newest one on this machine: an older tool refuses a newer server."""
+    folders = sorted(_DEBIAN.glob("*/bin"), key=lambda path: path.parent.name.zfill(4), reverse=True)
+    here = [folder / tool for folder in folders if (folder / tool).exists()]
+    found = shutil.which(tool)
+    return here[0] if here else Path(found) if found else None
+
+
+@contextmanager
+def _connection(url: sa.URL) -> Iterator[str]:
+    """The connection for a command line, which everybody on the host can read: the password is in a file."""
+    if url.password is None:
+        yield _without_password(url)
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="iota-", suffix=".pgpass") as file:  # made for its owner alone
+        file.write(f"*:*:*:*:{_escaped(str(url.password))}\n")
+        file.flush()
+        yield _without_password(url.update_query_dict({"passfile": file.name}))
+
+
+def _without_password(url: sa.URL) -> str:
+    plain = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    return plain.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
+def _escaped(password: str) -> str:
+    return password.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

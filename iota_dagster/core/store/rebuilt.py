@@ -1,0 +1,144 @@
+"""Rows that are written from the lake, because the store that had them is lost.
+
+A rebuilt batch holds what it admitted and nothing else: the content of its objects is not known, so that doing it again
+finds every one of them missing and changes nothing. An object that is named once more, by a message or a scan, is a new
+one: it is read, and its events are duplicates of what the rebuilt batches hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.model import BatchStatus, ObjectStatus
+from iota_dagster.core.seen import Admission
+from iota_dagster.core.store.commit import EventHour
+from iota_dagster.core.store.database import chunked, insert_ignore, upsert
+from iota_dagster.core.store.schema import admissions, batches, event_hours, log_objects, retired_files
+
+OWNER = "repair"
+"""The owner of every rebuilt batch."""
+_UNKNOWN = "unknown"
+"""In the place of a content's SHA-256: no content has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltObject:
+    """A log object as rows of the lake name it, and how many rows of one event hour are its own."""
+
+    batch_id: str
+    bucket: str
+    key: str
+    integration: str
+    account: str | None
+    region: str | None
+    delivery_hour: Hour
+    parsed_at: datetime
+    rows: int
+
+
+def enter_objects(connection: sa.Connection, found: Sequence[RebuiltObject]) -> int:
+    """Enter objects and their batches as done; of those rebuilt before, add the rows. The number of new batches.
+
+    Batches that the store knows are left as they are, with their objects.
+    """
+    first: dict[str, RebuiltObject] = {}
+    for item in found:
+        first.setdefault(item.batch_id, item)
+    made = 0
+    for part in chunked(first.values(), 1_000):
+        made += connection.execute(insert_ignore(connection, batches), [_batch(item) for item in part]).rowcount
+    ours = _rebuilt(connection, first)
+    rows = [_object(item) for item in found if item.batch_id in ours]
+    new = {
+        name: log_objects.c[name] + sa.literal_column(f"excluded.{name}", sa.BigInteger) for name in ("records", "rows")
+    }
+    for chunk in chunked(rows, 500):
+        statement = upsert(connection, log_objects, on=("bucket", "key", "etag"), update=(), assign=new)
+        connection.execute(statement, chunk)
+    return made
+
+
+def _rebuilt(connection: sa.Connection, ids: Collection[str]) -> set[str]:
+    c, found = batches.c, set[str]()
+    for part in chunked(ids):
+        found |= set(connection.execute(sa.select(c.id).where(c.id.in_(part), c.owner == OWNER)).scalars())
+    return found
+
+
+def _batch(item: RebuiltObject) -> dict[str, object]:
+    moment = item.parsed_at
+    return {
+        "id": item.batch_id,
+        "delivery_hour": item.delivery_hour,
+        "status": BatchStatus.DONE,
+        "owner": OWNER,
+        "work": f"{item.batch_id}/rebuilt",  # there is no such folder
+        **dict.fromkeys(("heartbeat_at", "created_at", "committed_at", "lake_at", "alerts_at"), moment),
+    }
+
+
+def _object(item: RebuiltObject) -> dict[str, object]:
+    return {
+        "bucket": item.bucket,
+        "key": item.key,
+        "etag": f"rebuilt-{item.batch_id}",
+        "integration": item.integration,
+        "account": item.account,
+        "region": item.region,
+        "delivery_hour": item.delivery_hour,
+        "status": ObjectStatus.DONE,
+        "batch_id": item.batch_id,
+        "content_sha256": _UNKNOWN,
+        "records": item.rows,
+        "rows": item.rows,
+        "registered_at": item.parsed_at,
+        "done_at": item.parsed_at,
+    }
+
+
+def admitted_counts(connection: sa.Connection, key: EventHour) -> dict[str, int]:
+    """How many ids each batch has admitted to an event hour, as far as the store knows."""
+    c = admissions.c
+    query = sa.select(c.batch_id, c.count).where(c.log_type == key[0], c.hour == key[1])
+    return {row.batch_id: row[1] for row in connection.execute(query)}
+
+
+def enter_admissions(connection: sa.Connection, key: EventHour, found: Sequence[Admission], now: datetime) -> None:
+    """Put admissions in the place of those that the store has of the same batches."""
+    log_type, hour = key
+    first = {"log_type": log_type, "hour": hour, "version": 1}
+    c = event_hours.c
+    connection.execute(upsert(connection, event_hours, update=(), assign={"version": c.version + 1}), first)
+    rows = [
+        {
+            "batch_id": item.batch_id,
+            "log_type": log_type,
+            "hour": hour,
+            "file": item.file,
+            "sha256": item.sha256,
+            "count": item.count,
+            "committed_at": now,
+        }
+        for item in found
+    ]
+    for part in chunked(rows, 1_000):
+        connection.execute(upsert(connection, admissions), part)
+
+
+def retired_among(connection: sa.Connection, paths: Collection[str]) -> set[str]:
+    """Which of some files the store has taken out of the lake."""
+    c, found = retired_files.c, set[str]()
+    for part in chunked(paths):
+        found |= set(connection.execute(sa.select(c.path).where(c.path.in_(part))).scalars())
+    return found
+
+
+def retire(connection: sa.Connection, paths: Collection[str], now: datetime) -> None:
+    """Let files that are not part of the lake be deleted by housekeeping, after the readers' grace."""
+    for path in sorted(paths):
+        connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})

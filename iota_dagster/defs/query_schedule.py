@@ -1,0 +1,83 @@
+"""Scheduled queries: a sensor looks once a minute what is due, and a small job runs it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from iota_dagster.core.querying import Querying, QueryRun, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.store.database import Database
+from iota_dagster.defs.assets.correlations import evaluate
+from iota_dagster.defs.figures import Cell, Figures, numbers, table
+from iota_dagster.defs.resources.platform import PlatformResource
+from iota_dagster.log_types import own_log_types
+from iota_dagster.platform import rule_pack
+from iota_dagster.settings import load_settings
+
+LOOK_SECONDS = 60
+
+
+@dg.op
+def run_due_queries(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Run the queries that are due, judge their rows, look at what that means to correlation rules, and tell people."""
+    done = Querying(platform.road).run_due()
+    for item in done:
+        _log(context.log, item)
+    catalog = platform.platform.catalog
+    if catalog is not None:
+        catalog.register({key for item in done for key in item.changed})
+    correlated = evaluate(context.log, platform.road)
+    report = platform.road.deliver()
+    sent = numbers({"sent": report.sent, "retried": report.retried, "failed": report.failed})
+    context.add_output_metadata({**_figures(done), "correlation_matches": correlated["matches"], **sent})
+
+
+def _log(log: dg.DagsterLogManager, item: QueryRun) -> None:
+    log.info(f"{item.name}, due at {item.due_at:%Y-%m-%d %H:%M} UTC: {item.rows} rows in {item.seconds:.1f} s")
+    if item.error:
+        log.error(f"{item.name}: {item.error}")
+    for failure in item.failures:
+        log.error(f"rule {failure.rule_id}, {failure.function}: {failure.error}")
+
+
+def _figures(done: Sequence[QueryRun]) -> Figures:
+    rows: Iterator[Mapping[str, Cell]] = (
+        {"query": item.name, "rows": item.rows, "matches": item.changes.matches, "seconds": round(item.seconds, 1)}
+        for item in done
+    )
+    values = {
+        "queries": len(done),
+        "rows": sum(item.rows for item in done),
+        "matches": sum(item.changes.matches for item in done),
+        "alerts_created": sum(len(item.changes.created) for item in done),
+        "query_failures": sum(item.error is not None for item in done),
+        "rule_failures": sum(len(item.failures) for item in done),
+    }
+    return numbers(values) | table("by_query", rows)
+
+
+@dg.job(description="Runs the scheduled queries that are due, and the rules over their rows, apart from any hour.")
+def scheduled_queries() -> None:
+    """One op: everything that is due."""
+    run_due_queries()
+
+
+@dg.sensor(
+    job=scheduled_queries,
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for a run when a scheduled query is due.",
+)
+def scheduled_query_due() -> dg.RunRequest | dg.SkipReason:
+    """One look; the rules are read again when a file of theirs has changed, so that a new query needs no restart."""
+    settings = load_settings()
+    own_log_types(settings)
+    database = Database(settings.store_url)
+    try:
+        database.migrate()
+        now = datetime.now(UTC)
+        keep_schedules(database, judged_queries(rule_pack(settings)), now)
+        key = ask_for_run(database, now)
+    finally:
+        database.dispose()
+    return dg.RunRequest(run_key=f"queries-{key}") if key else dg.SkipReason("no scheduled query is due")

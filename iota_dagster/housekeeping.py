@@ -1,0 +1,80 @@
+"""The nightly pass over everything iota keeps: the same for the job `maintenance` and `iota housekeeping`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
+from iota_dagster.core.lake.expiry import OTHERS, Retention, aged, expire_aged
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.maintenance import Removed
+from iota_dagster.core.store.lake_upkeep import HourFiles
+from iota_dagster.core.store.upkeep import StoreSize, look_after
+from iota_dagster.platform import Platform
+from iota_dagster.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one pass did, or would do.
+
+    Files that `compacted` and `expired` hours lose are deleted a day later, and counted in `removed` then.
+    """
+
+    compacted: list[HourFiles]
+    expired: list[HourFiles]
+    removed: Removed
+    store: StoreSize | None
+    dropped_partitions: int = 0
+
+
+def retention_of(settings: Settings) -> Retention:
+    """The days of the lake's tables; `SettingsError` when there is no such table."""
+    known = lake_tables()
+    for name in settings.lake_days:
+        if name not in known and name != OTHERS:
+            raise SettingsError(f"lake_days: {name} is no table of the lake, there are: {', '.join(sorted(known))}, *")
+    return Retention(settings.lake_days)
+
+
+def keep_house(
+    platform: Platform, now: datetime, *, dry_run: bool = False, say: Callable[[str], object] = lambda _: None
+) -> Done:
+    """Bring the catalog up to date, join small files, take out what is past its days, throw away what is due.
+
+    `say` hears of each step as it begins. `ForeignLake` when the store does not know the lake. A dry run changes
+    nothing.
+    """
+    retention = retention_of(platform.settings)
+    policy = CompactionPolicy(platform.settings.compact_files)
+    if dry_run:
+        return Done(
+            compacted=due(platform.road.lake, policy, now),
+            expired=aged(platform.road.lake, retention, now),
+            removed=platform.housekeeping.run(now, dry_run=True),
+            store=look_after(platform.settings.store_url, dry_run=True),
+        )
+    platform.road.lake.require_own()
+    _bring_catalog_up_to_date(platform, say)
+    say("taking out hours past their days")
+    expired = expire_aged(platform.road.lake, retention, now)
+    dropped = platform.catalog.drop_expired() if platform.catalog else []
+    say("joining small files")
+    compacted = compact_due(platform.road.lake, lake_tables(), policy, now)
+    if platform.catalog is not None and compacted:
+        platform.catalog.register([(item.table, item.hour) for item in compacted])
+    say("throwing away what is due")
+    removed = platform.housekeeping.run(now)
+    say("looking after the store")
+    return Done(compacted, expired, removed, look_after(platform.settings.store_url), len(dropped))
+
+
+def _bring_catalog_up_to_date(platform: Platform, say: Callable[[str], object]) -> None:
+    """First: a partition that still points to replaced files must not outlive them."""
+    if platform.catalog is None:
+        return
+    registered = platform.catalog.register_all()
+    say(f"catalog: {len(registered.created)} hours created, {len(registered.updated)} updated")

@@ -1,0 +1,184 @@
+"""Logs of commands, of the server and of runs: lines for people, or one JSON object per line (`log_format`).
+
+A JSON line has `time`, `level`, `logger` and `message`, whichever of `FIELDS` are known, and `error` with a traceback.
+What a line is about (`run`, `hour`, `batch`) comes from the call's `extra`, from `about(…)` around it, or from Dagster,
+for what a run says with `context.log`. Everything else that a record carries is left out, and what the settings keep
+secret is struck out: a log is read by more people than may know it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import unquote, urlsplit
+
+from iota_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterLogManager
+
+FIELDS = ("run", "job", "step", "event", "hour", "batch", "integration", "log_type")
+"""What a line may be about."""
+FIGURES = ("objects", "bytes", "records", "rows", "duplicates", "quarantined", "matches", "alerts", "failures")
+"""What a line may count."""
+OURS = "iota_dagster"
+_STRUCK_OUT = "***"
+_PARTITION, _FIRST, _LAST = (
+    "dagster/partition",
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039  # never changed in place
+
+
+@contextmanager
+def about(**fields: str) -> Iterator[None]:
+    """Every line of the block, whoever writes it in this thread, is about this."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def configure(settings: Settings) -> None:
+    """Log to standard error as the settings say: our own lines from `log_level` on, those of libraries from WARNING.
+
+    May be called again; the last call counts.
+    """
+    handler = _StandardError()
+    handler.setFormatter(formatter(settings))
+    root = logging.getLogger()
+    for old in [item for item in root.handlers if isinstance(item, _StandardError)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    logging.getLogger(OURS).setLevel(settings.log_level)
+
+
+def configure_run(settings: Settings, log: DagsterLogManager) -> None:
+    """The same in a run's process, whose `context.log` Dagster prints in colours: in JSON instead, if that is set."""
+    configure(settings)
+    if settings.log_format == "json":
+        for console in log._dagster_handler._loggers:  # Dagster chooses its console by run configuration alone
+            for handler in console.handlers:
+                handler.setFormatter(formatter(settings))
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    """What makes a line of a record."""
+    secrets = secrets_of(settings)
+    return JsonLine(secrets) if settings.log_format == "json" else TextLine(secrets)
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """The settings' secrets, the longest first: external ids, and the password in the store's URL."""
+    found = [item.external_id.get_secret_value() for item in settings.integrations if item.external_id]
+    password = urlsplit(settings.store_url).password or ""
+    return tuple(sorted({*found, password, unquote(password)} - {""}, key=len, reverse=True))
+
+
+class TextLine(logging.Formatter):
+    """`time level logger: message (batch=…)`; a line end inside a message begins no new line."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        """`secrets` are struck out."""
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback follows it."""
+        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        message = _message(record).replace("\r", "\\r").replace("\n", "\\n")
+        line = f"{_time(record)} {record.levelname} {record.name}: {message}{f' ({facts})' if facts else ''}"
+        error = _error(self, record)
+        return _struck(f"{line}\n{error}" if error else line, self._secrets)
+
+
+class JsonLine(logging.Formatter):
+    """One JSON object in ASCII, so that it is one line and valid whatever a message quotes."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        """`secrets` are struck out."""
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as an object; what is not known is left out."""
+        error = _error(self, record)
+        line = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _message(record),
+            **_facts(record),
+            **({"error": error} if error else {}),
+        }
+        return json.dumps(
+            {name: _struck(value, self._secrets) if isinstance(value, str) else value for name, value in line.items()}
+        )
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is at that moment: commands are tested, and runs captured, by exchanging it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message alone: Dagster puts the run and the step before it, which are fields here."""
+    return str(_dagster(record).get("orig_message") or record.getMessage())
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record is about and what it counts, in a fixed order."""
+    found = {**_about.get(), **_run_facts(_dagster(record)), **vars(record)}
+    values = ((name, found.get(name)) for name in (*FIELDS, *FIGURES))
+    return {name: value for name, value in values if isinstance(value, str | int | float) and value != ""}
+
+
+def _run_facts(known: Mapping[str, Any]) -> dict[str, Any]:
+    """What Dagster knows of a line of a run."""
+    tags, event = known.get("job_tags") or {}, known.get("dagster_event")
+    span = f"{tags[_FIRST]}...{tags[_LAST]}" if _FIRST in tags and _LAST in tags else None
+    found = {
+        "run": known.get("run_id"),
+        "job": known.get("job_name"),
+        "step": known.get("step_key"),
+        "event": getattr(event, "event_type_value", None),
+        "hour": tags.get(_PARTITION, span),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _dagster(record: logging.LogRecord) -> Mapping[str, Any]:
+    return getattr(record, "dagster_meta", None) or {}
+
+
+def _error(made_by: logging.Formatter, record: logging.LogRecord) -> str | None:
+    """The traceback, or what Dagster says of a step that failed."""
+    if record.exc_info and record.exc_info[0] is not None:
+        return made_by.formatException(record.exc_info)
+    data = getattr(_dagster(record).get("dagster_event"), "event_specific_data", None)
+    error = getattr(data, "error", None)
+    return str(error.to_string()) if error is not None else None
+
+
+def _struck(text: str, secrets: Collection[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, _STRUCK_OUT)
+    return text

@@ -1,0 +1,124 @@
+"""The sensor of scheduled queries, the job that it asks for, and the command that shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+import yaml
+from click.testing import CliRunner
+
+from iota_dagster.cli.rules_queries import command
+from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.schema import metadata
+from iota_dagster.core.store.schema import scheduled_queries as table
+from iota_dagster.definitions import defs
+from iota_dagster.defs.query_schedule import scheduled_queries, scheduled_query_due
+from iota_dagster.platform import Platform, open_platform
+from iota_dagster.settings import load_settings
+
+RULE = """\
+AnalysisType: scheduled_rule
+RuleID: Test.Number
+Filename: number.py
+Enabled: true
+ScheduledQueries: [Numbers]
+Severity: High
+"""
+QUERY = """\
+AnalysisType: scheduled_query
+QueryName: Numbers
+Enabled: true
+Query: {sql}
+Schedule: {{RateMinutes: 10}}
+"""
+CODE = "def rule(event):\n    return event['n'] == 1\n\ndef title(event):\n    return f\"number {event['n']}\"\n"
+SQL = "SELECT unnest([0, 1]) AS n"
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """An installation with a query of two rows, one of which its rule finds."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "numbers.yml").write_text(QUERY.format(sql=SQL))
+    (rules / "number.yml").write_text(RULE)
+    (rules / "number.py").write_text(CODE)
+    (tmp_path / "iota.yaml").write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "rules": [str(rules)]}))
+    monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
+    opened = open_platform(load_settings())
+    with opened.database.begin() as connection:
+        metadata.create_all(connection)
+    yield opened
+    opened.database.dispose()
+
+
+def make_due(platform: Platform) -> None:
+    with platform.database.begin() as connection:
+        connection.execute(sa.update(table).values(due_at=datetime.now(UTC) - timedelta(minutes=1)))
+
+
+def look() -> dg.RunRequest | dg.SkipReason:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance) as context:
+        found = scheduled_query_due(context)
+    assert isinstance(found, dg.RunRequest | dg.SkipReason)
+    return found
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_what_is_due_is_asked_for_once_run_and_told(platform: Platform) -> None:
+    assert isinstance(look(), dg.SkipReason)  # it makes the query known
+    make_due(platform)
+    request = look()
+    assert isinstance(request, dg.RunRequest)
+    assert (request.run_key or "").startswith("queries-")
+    assert isinstance(look(), dg.SkipReason)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert scheduled_queries.execute_in_process(instance=instance, resources=defs.resources).success
+    with platform.database.read() as connection:
+        assert [alert.title for alert in list_alerts(connection)] == ["number 1"]
+    lines = (platform.settings.home / "alerts.jsonl").read_text().splitlines()
+    assert [json.loads(line)["title"] for line in lines] == ["number 1"]
+    (told,) = json.loads(shown("--json"))["queries"]
+    assert (told["schedule"], told["rules"], told["last_rows"], told["last_matches"]) == (
+        *("every 10 min", ["Test.Number"]),
+        *(2, 1),
+    )
+
+
+def test_a_query_can_be_tried_without_a_trace(platform: Platform) -> None:
+    lines = shown("--run", "Numbers").splitlines()
+    assert lines[:2] == ['{"n": 0}', '{"n": 1}']
+    assert lines[2].startswith("2 rows in ")
+    assert lines[3] == "  HIGH     Test.Number: number 1"
+    with platform.database.read() as connection:
+        assert list_alerts(connection) == []
+        assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_a_query_that_fails_or_is_not_there_is_said_so(platform: Platform) -> None:
+    (platform.settings.rules[0] / "numbers.yml").write_text(QUERY.format(sql="SELECT n FROM nowhere"))
+    failed = CliRunner().invoke(command, ["--run", "Numbers"])
+    assert failed.exit_code == 1
+    assert "FAILED" in failed.output
+    assert "nowhere" in failed.output
+    unknown = CliRunner().invoke(command, ["--run", "Letters"])
+    assert "there is no scheduled query Letters; there are: Numbers" in unknown.output
+
+
+def test_the_list_names_what_runs_when_and_what_cannot(platform: Platform) -> None:
+    other = QUERY.format(sql="").replace("Numbers", "Letters").replace("Query: \n", "SnowflakeQuery: SELECT 1\n")
+    (platform.settings.rules[0] / "letters.yml").write_text(other)
+    lines = shown().splitlines()
+    assert lines[:3] == ["Numbers", "  schedule  every 10 min (UTC)", "  rules     Test.Number"]
+    assert lines[3].startswith("cannot run Letters: its SQL (SnowflakeQuery) is another warehouse's")

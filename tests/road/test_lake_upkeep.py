@@ -1,0 +1,242 @@
+"""Compaction by housekeeping, retention, hours brought back: readers beside them see every row once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
+from iota_dagster.core.lake.expiry import Retention, aged, bring_back, expire_aged
+from iota_dagster.core.lake.query import query
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.sources import source_of
+from iota_dagster.core.store.lake_catalog import files_of
+from iota_dagster.core.store.schema import log_objects
+from iota_dagster.housekeeping import keep_house
+from iota_dagster.platform import Platform
+from tests.road.state import assert_same, lake_rows, state_of
+from tests.road.world import LOG_TYPE, NINE, NOW, TEN, World, drive, record, sign_in
+
+TABLE = source_of(LOG_TYPE).table
+SETTLED = NOW + timedelta(hours=4)
+POLICY = CompactionPolicy(files=3)
+DAYS = Retention({TABLE: 1})
+AGED = NOW + timedelta(days=2)
+
+
+def deliver(world: World, platform: Platform, names: list[str], root: str) -> None:
+    """A batch for each name, all in the same delivery hour."""
+    for name in names:
+        world.deliver(platform, {name: [record(f"{name}-{index}") for index in range(3)]}, TEN)
+        drive(platform, f"{root}-{name}")
+
+
+def files(platform: Platform, hour: int = TEN) -> int:
+    with platform.database.read() as connection:
+        return len(files_of(connection, TABLE, hour))
+
+
+def test_only_hours_with_many_small_files_that_have_settled_are_joined(world: World, platform: Platform) -> None:
+    deliver(world, platform, ["a", "b"], "run")
+    assert due(platform.road.lake, POLICY, SETTLED) == []
+    deliver(world, platform, ["c"], "run")
+    assert due(platform.road.lake, POLICY, NOW) == []
+    assert due(platform.road.lake, CompactionPolicy(files=0), SETTLED) == []
+    (hour,) = due(platform.road.lake, POLICY, SETTLED)
+    assert (hour.table, hour.hour, hour.files) == (TABLE, TEN, 3)
+
+
+def test_a_pass_joins_and_late_files_bring_an_hour_back(world: World, platform: Platform) -> None:
+    deliver(world, platform, ["a", "b", "c"], "run")
+    before = state_of(platform)
+    assert len(compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED)) == 1
+    assert files(platform) == 1
+    assert_same(state_of(platform), before)
+    assert compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED) == []
+    deliver(world, platform, ["late", "later"], "run")
+    assert len(compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED)) == 1
+    assert files(platform) == 1
+
+
+def test_large_files_stay_as_they_are_and_a_joined_one_has_a_largest_size(world: World, platform: Platform) -> None:
+    deliver(world, platform, ["a", "b", "c", "d"], "run")
+    before = state_of(platform)
+    with platform.database.read() as connection:
+        sizes = sorted(item.bytes for item in files_of(connection, TABLE, TEN))
+    pair = CompactionPolicy(files=2, joined=sizes[0] + sizes[1])
+    compact_due(platform.road.lake, lake_tables(), pair, SETTLED)
+    assert files(platform) == 3
+    compact_due(platform.road.lake, lake_tables(), CompactionPolicy(files=2, small=sizes[0]), SETTLED)
+    assert files(platform) == 3
+    assert_same(state_of(platform), before)
+
+
+def test_an_hour_whose_file_is_damaged_is_left_and_the_others_go_on(
+    world: World, platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "b", "c"):
+        world.deliver(platform, {name: [record(f"{name}-9", NINE), record(f"{name}-10")]}, TEN)
+        drive(platform, name)
+    with platform.database.read() as connection:
+        broken = files_of(connection, TABLE, NINE)[0].path
+    platform.lake.write(broken, b"no parquet")
+    assert [item.hour for item in compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED)] == [TEN]
+    assert "2026-11-22-09:00 cannot be compacted" in caplog.text
+
+
+def test_a_reader_beside_compactions_sees_every_row_once(world: World, platform: Platform) -> None:
+    deliver(world, platform, ["a", "b", "c"], "run")
+    stop, wrong, asked = threading.Event(), list[object](), list[int]()
+
+    def read() -> None:
+        while not stop.is_set():
+            sql = f"SELECT count(*) AS rows, count(DISTINCT p_event_id) AS events FROM {TABLE}"
+            (row,) = query(platform.database, platform.lake, sql, schemas=lake_tables()).to_pylist()
+            asked.append(row["rows"])
+            if row["rows"] != row["events"] or row["rows"] not in (9, 12, 15, 18, 21):
+                wrong.append(row)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(4):
+            compact_due(platform.road.lake, lake_tables(), CompactionPolicy(files=2), SETTLED)
+            platform.housekeeping.run(SETTLED)
+            deliver(world, platform, [f"more-{number}"], "run")
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert wrong == []
+    assert len(asked) > 2
+
+
+def with_two_hours(world: World, platform: Platform) -> None:
+    world.deliver(platform, {"a": [record("a", NINE), sign_in("b", "198.51.100.7", NINE), record("c")]}, TEN)
+    drive(platform, "run")
+
+
+def rows(platform: Platform, table: str = TABLE) -> list[str]:
+    return sorted(row["p_event_id"] for name, _, row in lake_rows(platform) if name == table)
+
+
+def test_hours_past_their_days_leave_the_lake_and_their_files_go_a_day_later(world: World, platform: Platform) -> None:
+    with_two_hours(world, platform)
+    lake, before = platform.road.lake, rows(platform)
+    assert aged(lake, DAYS, NOW) == []
+    assert aged(lake, Retention(), AGED) == []
+    assert [(item.table, item.hour, item.files) for item in aged(lake, DAYS, AGED)] == [
+        (TABLE, NINE, 1),
+        (TABLE, TEN, 1),
+    ]
+    assert len(before) == 3
+    assert len(expire_aged(lake, DAYS, AGED)) == 2
+    assert expire_aged(lake, DAYS, AGED) == []
+    assert rows(platform) == []
+    assert len(list(platform.lake.list(f"{TABLE}/"))) == 2
+    assert platform.housekeeping.run(AGED).lake_files == 0
+    found = platform.housekeeping.run(AGED + timedelta(days=1, minutes=1), dry_run=True)
+    assert (found.lake_files, found.bytes["lake_files"] > 0) == (2, True)
+    assert platform.housekeeping.run(AGED + timedelta(days=1, minutes=1)).lake_files == 2
+    assert list(platform.lake.list(f"{TABLE}/")) == []
+
+
+def test_an_hour_expires_by_the_end_of_its_last_minute() -> None:
+    assert Retention({"*": 3, "one": 1}).of("one") == timedelta(days=1)
+    assert Retention({"*": 3, "one": 1}).of("other") == timedelta(days=3)
+    assert hour_of(NOW - timedelta(days=1)) == TEN + 2 - 24
+
+
+def test_a_backfill_and_a_late_delivery_bring_no_row_back(world: World, platform: Platform) -> None:
+    with_two_hours(world, platform)
+    expire_aged(platform.road.lake, DAYS, AGED)
+    drive(platform, "again", again=True, hours=[TEN])
+    world.deliver(platform, {"late": [record("late"), record("a", NINE)]}, TEN)
+    drive(platform, "late")
+    assert rows(platform) == []
+    with platform.database.read() as connection:
+        counts = connection.execute(sa.select(sa.func.sum(log_objects.c.rows))).scalar_one()
+    assert counts == 4  # the accounting says what was admitted
+
+
+def test_a_redo_after_id_files_are_gone_too_is_no_error(world: World, platform: Platform) -> None:
+    with_two_hours(world, platform)
+    expire_aged(platform.road.lake, DAYS, AGED)
+    assert platform.housekeeping.run(NOW + timedelta(days=40_000)).id_files == 2
+    world.deliver(platform, {"copy": [record("a", NINE), record("x")]}, TEN)
+    drive(platform, "copy")
+    drive(platform, "again", again=True, hours=[TEN])
+    assert rows(platform) == []
+
+
+@pytest.mark.parametrize("ids_are_lost", [False, True])
+def test_hours_that_are_wanted_back_hold_every_event_once(world: World, platform: Platform, ids_are_lost: bool) -> None:
+    with_two_hours(world, platform)
+    before = rows(platform)
+    expire_aged(platform.road.lake, DAYS, AGED)
+    if ids_are_lost:
+        platform.housekeeping.run(NOW + timedelta(days=40_000))
+    world.deliver(platform, {"copy": [record("a", NINE), record("x")]}, TEN)
+    drive(platform, "copy")
+    hours, batches = bring_back(platform.road.lake, TABLE, range(NINE, TEN + 1), AGED)
+    assert hours == [NINE, TEN]
+    assert len(batches) == 2
+    drive(platform, "back")
+    assert rows(platform) == sorted([*before, "111122223333:x"])
+    assert aged(platform.road.lake, DAYS, AGED + timedelta(hours=23)) == []
+    assert len(aged(platform.road.lake, DAYS, AGED + timedelta(hours=25))) == 2
+
+
+def test_only_tables_of_the_lake_can_be_brought_back(platform: Platform) -> None:
+    with pytest.raises(SettingsError, match="cloudtrail"):
+        bring_back(platform.road.lake, "nothing", [TEN], NOW)
+
+
+def test_a_dry_run_of_the_whole_pass_changes_nothing(world: World, platform: Platform) -> None:
+    deliver(world, platform, [f"{number}" for number in range(8)], "run")
+    before = state_of(platform)
+    listed = [file.path for file in platform.lake.list("")]
+    found = keep_house(platform, SETTLED + timedelta(days=400), dry_run=True)
+    assert [(item.hour, item.files) for item in found.compacted] == [(TEN, 8)]
+    assert found.removed.work_folders == 8
+    assert found.removed.bytes["work_folders"] > 0
+    assert [file.path for file in platform.lake.list("")] == listed
+    assert_same(state_of(platform), before)
+    done = keep_house(platform, SETTLED + timedelta(days=30))
+    assert len(done.compacted) == 1
+    assert done.removed.work_folders == 8
+    assert_same(state_of(platform), before)
+
+
+def test_a_pass_over_an_empty_installation_does_nothing(platform: Platform) -> None:
+    done = keep_house(platform, NOW)
+    assert (done.compacted, done.expired, sum(done.removed.counts().values())) == ([], [], 0)
+
+
+def test_spool_files_without_a_row_go_after_a_day_and_those_with_one_stay(platform: Platform) -> None:
+    spool = platform.housekeeping.spool
+    assert spool is not None
+    key = b"0123456789abcdef"
+    platform.intake.spool.keep({key: b"{}"}, NOW, lambda connection: None)
+    spool.write("events/2026/11/22/10/stray.jsonl.gz", b"left by a crash")
+    kept = [file.path for file in spool.list("events/")]
+    now = max(file.modified for file in spool.list("events/"))
+    assert platform.housekeeping.run(now + timedelta(hours=23)).spool_files == 0
+    found = platform.housekeeping.run(now + timedelta(hours=25), dry_run=True)
+    assert (found.spool_files, found.bytes["spool_files"]) == (1, 15)
+    assert platform.housekeeping.run(now + timedelta(hours=25)).spool_files == 1
+    assert [file.path for file in spool.list("events/")] == [path for path in kept if "stray" not in path]
+
+
+def test_ids_of_spooled_events_go_when_nobody_delivers_them_any_more(platform: Platform) -> None:
+    platform.intake.spool.keep({bytes(15) + bytes([n]): b"{}" for n in range(3)}, NOW, lambda connection: None)
+    assert platform.housekeeping.run(NOW + timedelta(days=38)).spooled_events == 0
+    assert platform.housekeeping.run(NOW + timedelta(days=39), dry_run=True).spooled_events == 3
+    assert platform.housekeeping.run(NOW + timedelta(days=39)).spooled_events == 3
+    assert platform.housekeeping.run(NOW + timedelta(days=39)).spooled_events == 0

@@ -1,0 +1,210 @@
+"""Scheduled queries on the real road: rows of the lake → rules in their processes → alerts that people are told of."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.query import query
+from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.querying import Querying, QueryRun, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.store import scheduled_queries as store
+from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.scheduled_queries import QueryState
+from iota_dagster.platform import Platform
+from tests.road.state import alert_lines
+from tests.road.world import NOW, TEN, World, drive, sign_in
+
+QUERY = """\
+AnalysisType: scheduled_query
+QueryName: Addresses
+Enabled: true
+Query: {sql}
+Schedule: {{RateMinutes: 30}}
+"""
+RULE = """\
+AnalysisType: scheduled_rule
+RuleID: Test.ManySignIns
+Filename: many.py
+Enabled: true
+ScheduledQueries: [Addresses]
+Severity: High
+DedupPeriodMinutes: 120
+"""
+CODE = """\
+def rule(event):
+    return event["n"] >= 2
+
+
+def title(event):
+    return f"{event['n']} sign-ins from {event['address']}"
+"""
+COUNTED = "SELECT sourceIPAddress AS address, count(*) AS n FROM cloudtrail_events GROUP BY ALL"
+TIMED = "SELECT p_event_time, sourceIPAddress AS address, 2 AS n FROM cloudtrail_events"
+LATER = timedelta(minutes=30)
+
+
+def schedule(world: World, sql: str = COUNTED, code: str = CODE) -> None:
+    (world.rules / "addresses.yml").write_text(QUERY.format(sql=sql))
+    (world.rules / "many.yml").write_text(RULE)
+    (world.rules / "many.py").write_text(code)
+
+
+def run(world: World, now: datetime, **limits: int) -> list[QueryRun]:
+    """What a run of the job does at a moment."""
+    with world.opened(now) as platform:
+        done = Querying(platform.road, **limits).run_due()
+        platform.road.deliver()
+        return done
+
+
+def known(platform: Platform) -> QueryState:
+    with platform.database.read() as connection:
+        return store.states(connection)["Addresses"]
+
+
+def alerts(platform: Platform) -> list[tuple[str, str]]:
+    with platform.database.read() as connection:
+        found = list_alerts(connection)
+    return sorted((alert.title, alert.status) for alert in found if alert.rule_id != "Test.SignIn")
+
+
+def told(platform: Platform) -> list[str]:
+    return [line["title"] for line in alert_lines(platform) if line["rule_id"] != "Test.SignIn"]
+
+
+def in_lake(platform: Platform) -> list[str]:
+    sql = f"SELECT title FROM {alert_matches.TABLE} WHERE rule_id <> 'Test.SignIn' ORDER BY title"
+    return query(platform.database, platform.lake, sql, schemas=lake_tables()).column("title").to_pylist()
+
+
+@pytest.fixture
+def filled(world: World, platform: Platform) -> Platform:
+    """Two sign-ins from one address and one from another, and the query known to the store."""
+    schedule(world)
+    records = [sign_in("1", "203.0.113.1"), sign_in("2", "203.0.113.1", minute=6), sign_in("3", "203.0.113.2")]
+    world.deliver(platform, {"a": records}, TEN)
+    drive(platform, "first")
+    assert Querying(platform.road).run_due() == []  # it is new, and due at the next half hour
+    return platform
+
+
+def test_rows_become_matches_alerts_and_messages(world: World, filled: Platform) -> None:
+    (done,) = run(world, NOW + LATER)
+    assert (done.rows, done.error, done.failures, done.due_at) == (2, None, (), NOW + LATER)
+    assert alerts(filled) == [("2 sign-ins from 203.0.113.1", "open")]
+    assert told(filled) == in_lake(filled) == ["2 sign-ins from 203.0.113.1"]
+    state = known(filled)
+    assert (state.due_at, state.last_rows, state.last_matches) == (NOW + 2 * LATER, 2, 1)
+    assert run(world, NOW + LATER) == []
+
+
+def test_the_same_rows_again_are_told_once_in_a_dedup_period(world: World, filled: Platform) -> None:
+    for number in (1, 2):  # 13:00 and 13:30, in the period from 12:00 to 14:00
+        run(world, NOW + number * LATER)
+    assert len(told(filled)) == len(in_lake(filled)) == 1
+    run(world, NOW + 3 * LATER)
+    assert len(in_lake(filled)) == 2
+
+
+def test_rows_with_a_time_of_their_own_are_never_told_twice(world: World, filled: Platform) -> None:
+    schedule(world, TIMED)
+    run(world, NOW + LATER)
+    before = sorted(told(filled)), in_lake(filled), alerts(filled)
+    assert len(before[1]) == 3
+    for number in (2, 5, 9):
+        run(world, NOW + number * LATER)
+    assert (sorted(told(filled)), in_lake(filled), alerts(filled)) == before
+
+
+def test_a_query_that_was_missed_for_hours_is_run_once(world: World, filled: Platform) -> None:
+    (done,) = run(world, NOW + 9 * LATER + timedelta(minutes=7))
+    assert done.due_at == NOW + 9 * LATER
+    assert known(filled).due_at == NOW + 10 * LATER
+
+
+def test_a_twin_of_a_run_counts_nothing(world: World, filled: Platform) -> None:
+    with world.opened(NOW + LATER) as platform:
+        querying = Querying(platform.road)
+        item, state = judged_queries(platform.road.alerting.rules().pack)[0], known(platform)
+        first, second = querying._run(item, state), querying._run(item, state)
+    assert first is not None
+    assert second is None
+    assert len(in_lake(filled)) == len(alerts(filled)) == 1
+
+
+def test_a_failing_query_is_an_alert_a_day_and_is_withdrawn_when_it_works(world: World, filled: Platform) -> None:
+    schedule(world, "SELECT nothing_such FROM cloudtrail_events")
+    for number in (1, 2, 3):
+        (done,) = run(world, NOW + number * LATER)
+        assert "nothing_such" in (done.error or "")
+    (title,) = told(filled)
+    assert re.match("Scheduled query Addresses fails: ", title)
+    assert alerts(filled) == [(title, "open")]
+    assert in_lake(filled) == [title]
+    assert "nothing_such" in (known(filled).error or "")
+    schedule(world)
+    run(world, NOW + 4 * LATER)
+    assert (title, "withdrawn") in alerts(filled)
+    assert in_lake(filled) == ["2 sign-ins from 203.0.113.1"]
+    assert known(filled).error is None
+
+
+def test_of_too_many_rows_the_first_are_judged_and_the_query_fails(world: World, filled: Platform) -> None:
+    schedule(world, "SELECT '203.0.113.9' AS address, range AS n FROM range(2, 100)")
+    (done,) = run(world, NOW + LATER, most_rows=5)
+    assert (done.rows, done.error) == (5, "more than 5 rows: those beyond were not judged")
+    assert len(in_lake(filled)) == 6
+    assert [name for name, _ in alerts(filled) if name.startswith("Scheduled query")]
+
+
+def test_a_rule_that_fails_on_a_row_is_an_alert_and_the_query_goes_on(world: World, filled: Platform) -> None:
+    schedule(world, code=CODE.replace('event["n"] >= 2', '1 // (event["n"] - 1) == 1'))
+    (done,) = run(world, NOW + LATER)
+    assert [(item.rule_id, item.function) for item in done.failures] == [("Test.ManySignIns", "rule")]
+    assert [title.split(":")[0] for title, _ in alerts(filled)] == [
+        "2 sign-ins from 203.0.113.1",
+        "Rule Test.ManySignIns fails",
+    ]
+
+
+def test_one_of_several_ticks_asks_for_a_run_and_a_dead_run_is_asked_for_again(filled: Platform) -> None:
+    database, due = filled.database, NOW + LATER
+    assert ask_for_run(database, NOW) is None
+    first = ask_for_run(database, due)
+    assert first is not None
+    assert ask_for_run(database, due) is None
+    again = ask_for_run(database, due + timedelta(minutes=6))
+    assert again not in (None, first)
+
+
+def test_a_changed_schedule_counts_from_now_and_a_query_that_is_gone_is_forgotten(
+    world: World, filled: Platform
+) -> None:
+    with world.opened() as platform:
+        (item,) = judged_queries(platform.road.alerting.rules().pack)
+    with filled.database.read() as connection:
+        assert list(store.states(connection)) == ["Addresses"]
+    keep_schedules(filled.database, [item], NOW + 5 * LATER)
+    assert known(filled).due_at == NOW + LATER  # overdue, not moved
+    hourly = type(item.schedule)(cron="5 * * * *")
+    changed = type(item)(**{name: getattr(item, name) for name in item.__struct_fields__} | {"schedule": hourly})
+    keep_schedules(filled.database, [changed], NOW + 5 * LATER)
+    assert known(filled).due_at == NOW + 5 * LATER + timedelta(minutes=5)
+    keep_schedules(filled.database, [], NOW)
+    with filled.database.read() as connection:
+        assert store.states(connection) == {}
+
+
+def test_a_disabled_query_and_one_that_no_rule_reads_do_not_run(world: World) -> None:
+    schedule(world)
+    (world.rules / "many.yml").write_text(RULE.replace("[Addresses]", "[Others]"))
+    with world.opened() as platform:
+        assert judged_queries(platform.road.alerting.rules().pack) == []
+    schedule(world)
+    (world.rules / "addresses.yml").write_text(QUERY.format(sql=COUNTED).replace("Enabled: true", "Enabled: false"))
+    with world.opened() as platform:
+        assert judged_queries(platform.road.alerting.rules().pack) == []
