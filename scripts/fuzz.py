@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for the tests, which are no package that is installed

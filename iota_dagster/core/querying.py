@@ -16,7 +16,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from iota_dagster.core.alerting.ids import period_start
-from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.rule_errors import PERIOD_MINUTES
 from iota_dagster.core.detection.scheduled_query import ScheduledQuery
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
@@ -25,12 +24,12 @@ from iota_dagster.core.lake.publication import Superseded
 from iota_dagster.core.lake.query import QueryError, QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.model import Match
+from iota_dagster.core.query_requests import START_PATIENCE, judged_queries, keep_schedules
 from iota_dagster.core.query_rows import JudgedRows, Occasion, judge_rows, match_of_row
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import figures, rule_values
 from iota_dagster.core.store import scheduled_queries as store
 from iota_dagster.core.store.alerts import AlertChanges, record_matches
-from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.rule_values import StoredValues
 from iota_dagster.core.store.scheduled_queries import QueryOutcome, QueryState
@@ -40,8 +39,6 @@ FAILED = "iota.QueryFailed."
 MOST_ROWS = 10_000
 """Of a longer answer the rest is not judged, and the query counts as failed: it should count, or ask for less."""
 MEMORY = "2GB"
-START_PATIENCE = timedelta(minutes=5)
-"""How long a run that was asked for may take to begin, and one that has its answer to record it."""
 
 _RUNBOOK = """\
 1. Run the query: `iota rules queries --run NAME` shows what is wrong with it, or how long it takes.
@@ -198,40 +195,6 @@ class Querying:
         with self.road.database.read() as connection:
             known = store.known_elsewhere(connection, by_id, unit)
         return [match for name, match in by_id.items() if name not in known]
-
-
-def judged_queries(pack: RulePack) -> list[ScheduledQuery]:
-    """The enabled queries whose rows some enabled rule judges: those that run."""
-    read = {log_type for rule in pack.rules if rule.enabled for log_type in rule.log_types}
-    return [item for item in pack.queries if item.enabled and item.log_type in read]
-
-
-def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: datetime) -> None:
-    """Let the store know the queries that there are; one that is new is due at the next time that its schedule names.
-
-    Costs one read when it knows them.
-    """
-    wanted = {item.name: (str(item.schedule), item.schedule.next_after(now)) for item in queries}
-    with database.read() as connection:
-        known = {name: state.schedule for name, state in store.states(connection).items()}
-    if known != {name: schedule for name, (schedule, _) in wanted.items()}:
-        with database.begin() as connection:
-            store.keep(connection, wanted)
-
-
-def ask_for_run(database: Database, now: datetime) -> str | None:
-    """A key for one run of what is due; None when nothing is, or when somebody has asked for it already.
-
-    Of several that call at once, each query goes to one; no key is ever given twice.
-    """
-    with database.read() as connection:
-        waiting = [state for state in store.states(connection).values() if store.is_waiting(state, now)]
-    if not waiting:
-        return None
-    with database.begin() as connection:
-        won = [state for state in waiting if store.take(connection, state, now + START_PATIENCE)]
-    parts = [(state.name, state.due_at.isoformat(), state.attempt) for state in won]
-    return blake2b(repr(parts).encode(), digest_size=8).hexdigest() if won else None
 
 
 def unit_id(name: str, due_at: datetime) -> str:

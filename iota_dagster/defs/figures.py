@@ -97,19 +97,19 @@ def place(settings: Settings, url: str, region: str | None = None) -> dg.Metadat
     return dg.MetadataValue.url(f"https://console.aws.amazon.com/s3/buckets/{quote(bucket)}?{query}")
 
 
-def timeline(name: str, times: EventTimes, hours: Sequence[Hour]) -> Figures:
+def timeline(name: str, times: EventTimes, hours: Sequence[Hour], *, tell_others: bool = False) -> Figures:
     """A picture of how many events happened when, from the first of some hours to the last; none, no picture.
 
-    The UI shows it where it stands; events outside of these hours are a number in its caption.
+    The UI shows it where it stands. With `tell_others` its caption has the number of events in other hours.
     """
     first, minutes = min(hours), 60 * (max(hours) - min(hours) + 1)
     width = -(-minutes // BARS)
     counts = event_times.spread(times.minutes, first * 60, -(-minutes // width), width)
     if not any(counts):
         return {}
-    outside = times.minutes.total() - sum(counts)
+    others = times.minutes.total() - sum(counts) if tell_others else 0
     caption = f"from {hour_start(first):%Y-%m-%d %H:%M}, at most {max(counts):,} in {width} min"
-    caption += f"; {outside:,} at other times" if outside else ""
+    caption += f"; {others:,} at other times" if others else ""
     return _picture(name, pictures.timeline(counts, _clock_labels(first, minutes), caption), "events over time")
 
 

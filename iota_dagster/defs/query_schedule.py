@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from iota_dagster.core.querying import Querying, QueryRun, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.querying import Querying, QueryRun
 from iota_dagster.core.store.database import Database
 from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import Cell, Figures, numbers, table

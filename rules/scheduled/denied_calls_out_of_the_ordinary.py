@@ -5,8 +5,13 @@ TIMES = 3
 
 
 def rule(event):
-    before = event.get("most_actions_before", 0)
-    return event.get("services", 0) >= SERVICES and event.get("actions", 0) >= TIMES * before
+    before = count(event, "most_actions_before")
+    return count(event, "services") >= SERVICES and count(event, "actions") >= TIMES * before
+
+
+def count(event, name):
+    value = event.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def title(event):

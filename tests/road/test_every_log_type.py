@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield platform
 
 
-def delivered() -> dict[str, bytes]:
+def delivered() -> dict[str, Iterable[Row] | bytes]:
     """All fixtures, and flows as Parquet."""
     file = io.BytesIO()
     pq.write_table(FLOWS, file)

@@ -10,7 +10,8 @@ import pytest
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.querying import Querying, QueryRun, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.querying import MOST_ROWS, Querying, QueryRun
 from iota_dagster.core.store import scheduled_queries as store
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.scheduled_queries import QueryState
@@ -53,10 +54,10 @@ def schedule(world: World, sql: str = COUNTED, code: str = CODE) -> None:
     (world.rules / "many.py").write_text(code)
 
 
-def run(world: World, now: datetime, **limits: int) -> list[QueryRun]:
+def run(world: World, now: datetime, most_rows: int = MOST_ROWS) -> list[QueryRun]:
     """What a run of the job does at a moment."""
     with world.opened(now) as platform:
-        done = Querying(platform.road, **limits).run_due()
+        done = Querying(platform.road, most_rows).run_due()
         platform.road.deliver()
         return done
 
@@ -78,7 +79,7 @@ def told(platform: Platform) -> list[str]:
 
 def in_lake(platform: Platform) -> list[str]:
     sql = f"SELECT title FROM {alert_matches.TABLE} WHERE rule_id <> 'Test.SignIn' ORDER BY title"
-    return query(platform.database, platform.lake, sql, schemas=lake_tables()).column("title").to_pylist()
+    return [row["title"] for row in query(platform.database, platform.lake, sql, schemas=lake_tables()).to_pylist()]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from iota_dagster.core.store.database import chunked
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
-    from mypy_boto3_glue.type_defs import PartitionErrorTypeDef
+    from mypy_boto3_glue.type_defs import PartitionErrorTypeDef, PartitionValueListTypeDef
 
 READ_AT_ONCE, WRITE_AT_ONCE, DROP_AT_ONCE = 1_000, 100, 25
 """Partitions in one call: Glue takes no more."""
@@ -177,7 +177,7 @@ class GlueCatalog:
         return dropped
 
     def _drop(self, table: str, hours: Sequence[Hour]) -> None:
-        values = [{"Values": list(hive.partition_values(hour))} for hour in hours]
+        values: list[PartitionValueListTypeDef] = [{"Values": list(hive.partition_values(hour))} for hour in hours]
         with self._faults(table):
             answer = self._client.batch_delete_partition(
                 DatabaseName=self.database, TableName=table, PartitionsToDelete=values

@@ -5,19 +5,18 @@ A text that is not plain goes through the very function of `elb_lines`, once how
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from iota_dagster.core.sources import elb_lines
-from iota_dagster.core.sources.columns import TEXT, WORDS
+from iota_dagster.core.sources.columns import WORDS
 from iota_dagster.core.sources.elb_lines import APPENDED, CERTIFICATE, REQUEST, RESULT, TARGET_GROUP
+from iota_dagster.core.sources.text_columns import Columns, each, holds, known, matched, mended
 from iota_dagster.core.sources.text_source import Part
 from iota_dagster.core.sources.tokens import BARE, EITHER, QUOTED, Form
 
-_Columns = dict[str, pa.Array]
 _Tokens = Sequence[pa.StringArray]
 
 _APPLICATION = Form(
@@ -47,7 +46,7 @@ def regular_lines(records: Sequence[bytes]) -> list[Part]:
     return [Part(places, columns(tokens)) for places, tokens, columns in found if places]
 
 
-def _application(tokens: _Tokens) -> _Columns:
+def _application(tokens: _Tokens) -> Columns:
     request, agent, trace, domain, certificate, actions, redirect, error = (
         _unescaped(tokens[place]) for place in (12, 13, 17, 18, 19, 22, 23, 24)
     )
@@ -60,10 +59,10 @@ def _application(tokens: _Tokens) -> _Columns:
         "userAgent": agent,
         "sslCipher": tokens[14],
         "sslProtocol": tokens[15],
-        **_each(TARGET_GROUP, tokens[16], elb_lines.arn),
+        **_arn(TARGET_GROUP, tokens[16]),
         "traceId": trace,
         "domainName": domain,
-        **_each(CERTIFICATE, certificate, elb_lines.arn),
+        **_arn(CERTIFICATE, certificate),
         "matchedRulePriority": tokens[20],
         "requestCreationTime": tokens[21],
         "actionsExecuted": _words(actions),
@@ -73,7 +72,7 @@ def _application(tokens: _Tokens) -> _Columns:
     }
 
 
-def _network(tokens: _Tokens) -> _Columns:
+def _network(tokens: _Tokens) -> Columns:
     return {
         **dict(zip(_HEAD, (tokens[0], _utc(tokens[2]), tokens[3]), strict=True)),
         "listener": tokens[4],
@@ -84,7 +83,7 @@ def _network(tokens: _Tokens) -> _Columns:
         "receivedBytes": tokens[9],
         "sentBytes": tokens[10],
         "incomingTlsAlert": tokens[11],
-        **_each(CERTIFICATE, tokens[12], elb_lines.arn),
+        **_arn(CERTIFICATE, tokens[12]),
         "sslCipher": tokens[14],
         "sslProtocol": tokens[15],
         "domainName": tokens[17],
@@ -96,7 +95,7 @@ def _network(tokens: _Tokens) -> _Columns:
     }
 
 
-def _classic(tokens: _Tokens) -> _Columns:
+def _classic(tokens: _Tokens) -> Columns:
     return {
         **dict(zip(_HEAD, (pa.repeat("classic", len(tokens[0])), *tokens[:2]), strict=True)),
         **_peer(_CLIENT, tokens[2]),
@@ -109,51 +108,27 @@ def _classic(tokens: _Tokens) -> _Columns:
     }
 
 
-def _each(names: Sequence[str], texts: pa.StringArray, read: Callable[[str], Sequence[Any]]) -> _Columns:
-    """The columns of these names: their values are what `read` says of a text, asked once per distinct text."""
-    encoded = texts.dictionary_encode()
-    found = [read(text) for text in encoded.dictionary.to_pylist()]
-    columns = zip(*found, strict=True) if found else [()] * len(names)
-    return {
-        name: _known(pa.array(values, TEXT)).take(encoded.indices)
-        for name, values in zip(names, columns, strict=True)
-    }
+def _peer(names: Sequence[str], texts: pa.StringArray) -> Columns:
+    return matched(names, texts, _PLAIN_PEER, elb_lines.peer)
 
 
-def _mended(columns: _Columns, odd: pa.BooleanArray, texts: pa.StringArray, read: Callable[[str], Sequence[Any]]) -> _Columns:
-    """The columns, where `odd` with what `read` says of the text."""
-    if not odd.true_count:
-        return columns
-    right = _each(tuple(columns), texts.filter(odd), read)
-    return {name: pc.replace_with_mask(column, odd, right[name]) for name, column in columns.items()}
-
-
-def _known(texts: pa.StringArray) -> pa.StringArray:
-    """The texts, null for `-`."""
-    dash = pc.equal(texts, "-")
-    return pc.if_else(dash, None, texts) if dash.true_count else texts
-
-
-def _peer(names: Sequence[str], texts: pa.StringArray) -> _Columns:
-    found = pc.extract_regex(texts, _PLAIN_PEER)
-    odd = pc.and_not(found.is_null(), texts.is_null())
-    return _mended(dict(zip(names, found.flatten(), strict=True)), odd, texts, elb_lines.peer)
-
-
-def _request(texts: pa.StringArray) -> _Columns:
+def _request(texts: pa.StringArray) -> Columns:
     texts = texts.fill_null("-")
     method, url, version = pc.extract_regex(texts, _PLAIN_REQUEST).flatten()
     (host,) = pc.extract_regex(url, _PLAIN_HOST).flatten()
-    columns = dict(zip(REQUEST, map(_known, (method, url, version, host)), strict=True))
-    return _mended(columns, host.is_null(), texts, elb_lines.request_line)
+    columns = dict(zip(REQUEST, map(known, (method, url, version, host)), strict=True))
+    return mended(columns, host.is_null(), texts, elb_lines.request_line)
+
+
+def _arn(names: Sequence[str], texts: pa.StringArray) -> Columns:
+    return each(names, texts, elb_lines.arn)
 
 
 def _unescaped(texts: pa.StringArray) -> pa.StringArray:
-    data = texts.buffers()[2]
-    if data is None or b"\\x" not in data.to_pybytes():
+    if not holds(texts, "\\x"):
         return texts
     escaped = pc.match_substring(texts, "\\x").fill_null(False)
-    return _mended({"": texts}, escaped, texts, lambda text: (elb_lines.unescaped(text),))[""]
+    return mended({"": texts}, escaped, texts, lambda text: (elb_lines.unescaped(text),))[""]
 
 
 def _words(texts: pa.StringArray) -> pa.ListArray:
@@ -162,4 +137,4 @@ def _words(texts: pa.StringArray) -> pa.ListArray:
 
 
 def _utc(times: pa.StringArray) -> pa.StringArray:
-    return _each(("",), times, lambda time: (elb_lines.utc(time),))[""]
+    return each(("",), times, lambda time: (elb_lines.utc(time),))[""]

@@ -12,10 +12,14 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+import pyarrow.compute as pc
+
 from iota_dagster.core.sources.columns import Words
 from iota_dagster.core.sources.fields import Layout, integer, moment, text
 from iota_dagster.core.sources.finders import ARN, IP, PLACE, PRINCIPAL, TRACE, URL, Finder
-from iota_dagster.core.sources.text_source import TextSource
+from iota_dagster.core.sources.text_columns import each, matched
+from iota_dagster.core.sources.text_source import Part, TextSource
+from iota_dagster.core.sources.tokens import BARE, QUOTED, Form
 
 _NOBODY = ("-", "Anonymous")  # the latter in very old lines
 _NULL = "-"
@@ -111,6 +115,37 @@ def _split(line: str) -> Sequence[str | None] | None:
     return row
 
 
+_NUMBER = "(?:[0-9]++|-)"
+_IN_BRACKETS = r"[!#-\\^-~]++"
+_FORM = Form(
+    [
+        *(BARE, BARE, rf"\[{_IN_BRACKETS}", rf"{_IN_BRACKETS}\]", *[BARE] * 5, '(?:"[^" ][^"]*+"|-)'),
+        *("(?:[0-9]{3}|-)", BARE, *[_NUMBER] * 4, *[f"(?:{QUOTED}|-)"] * 2, BARE),
+    ],
+    *[[BARE]] * (_AFTER_AGENT - 1),
+)
+_PLAIN_REQUEST = "^(?P<method>[^ ]+) (?P<path>[^ ]+) [^ ]*$"
+
+
+def _request(line: str) -> tuple[str, str | None]:
+    method, _, rest = line.partition(" ")
+    path, space, _ = rest.rpartition(" ")
+    return method, path if space else None
+
+
+def _regular_lines(records: Sequence[bytes]) -> list[Part]:
+    """The lines in which no client has put quotes, column by column."""
+    places, tokens = _FORM.read(records)
+    if not places:
+        return []
+    time = pc.binary_join_element_wise(tokens[2], tokens[3], " ")
+    columns = each(("time",), time, lambda written: (_time(written[1:-1]),))
+    columns |= each(("requester",), tokens[5], lambda name: (None if name in _NOBODY else name,))
+    columns |= matched(("requestmethod", "requestpath"), tokens[9], _PLAIN_REQUEST, _request)
+    names = [field.path for field in _LAYOUT.fields if field.path not in columns]
+    return [Part(places, columns | dict(zip(names, [*tokens[:2], tokens[4], *tokens[6:]], strict=True)))]
+
+
 SOURCE = TextSource(
     "AWS.S3ServerAccess",
     "s3_access_events",
@@ -122,5 +157,6 @@ SOURCE = TextSource(
         rb"\S+ \S+ \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] \S+ \S+ \S+ [A-Z0-9]+\.[A-Z0-9_.]+ \S+ [\"-]"
     ),
     specificity=4,
+    quick=_regular_lines,
     key=r"(?:^|/)\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9A-F]{16}$",
 )

@@ -108,7 +108,10 @@ class TextSource:
     def _together(self, parts: list[Part], others: Taken, places: Sequence[int]) -> Taken:
         """The parts and the other values, which are of the records at these places, in the records' order."""
         if places:
-            parts = [*parts, Part(places, {field.path: _texts(field, others[field.path]) for field in self.layout.fields})]
+            parts = [
+                *parts,
+                Part(places, {field.path: _texts(field, others[field.path]) for field in self.layout.fields}),
+            ]
         order = pa.array(np.argsort(np.concatenate([part.places for part in parts]))) if len(parts) > 1 else None
         return {field.path: _joined(field, parts, order) for field in self.layout.fields}
 

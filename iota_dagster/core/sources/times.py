@@ -38,7 +38,9 @@ def times(values: Sequence[Written]) -> pa.TimestampArray:
     """
     if set(map(type, values)) <= {int, type(None)}:
         return _from_nanoseconds([_of_number(value) if isinstance(value, int) else None for value in values])
-    return times_of_texts(pa.array([repr(value) if isinstance(value, int | float) else value for value in values], TEXT))
+    return times_of_texts(
+        pa.array([repr(value) if isinstance(value, int | float) else value for value in values], TEXT)
+    )
 
 
 def times_of_texts(texts: pa.StringArray) -> pa.TimestampArray:

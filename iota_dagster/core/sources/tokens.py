@@ -1,15 +1,15 @@
 """Lines of tokens between single spaces, some of them in quotes: many lines at once into columns.
 
 Access logs are such lines, but clients choose what stands in the quotes. So a `Form` first tells which lines are
-regular: printable ASCII, quotes only around the tokens that have them, no empty token. Those have one reading only,
-which a CSV reader finds quickest; the others are left to the source's own, exact one.
+regular: quotes only around the tokens that have them, no empty token, printable ASCII outside the quotes. Those have
+one reading only, which a CSV reader finds quickest; the others are left to the source's own, exact one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 
 import pyarrow as pa
 from pyarrow import csv
@@ -17,8 +17,8 @@ from pyarrow import csv
 from iota_dagster.core.sources.columns import TEXT
 
 BARE = r"[!#-~]++"
-"""A token without quotes."""
-QUOTED = r'"[ !#-~]*+"'
+"""A token without quotes, in printable ASCII."""
+QUOTED = r'"[^"]*+"'
 """A token in quotes, which has none inside."""
 EITHER = rf"(?:{BARE}|{QUOTED})"
 
@@ -31,12 +31,12 @@ class Form:
     def __init__(self, *stages: Sequence[str], quotes: bool = True) -> None:
         """A stage lists the patterns of its tokens, and a line may end after any stage.
 
-        No pattern captures or matches a line end. With `quotes`, a token's are no part of its value.
+        No pattern captures. With `quotes`, a token's are no part of its value.
         """
         parts = [f"({' '.join(stage)})" for stage in stages]
         self._pattern = re.compile(("(?: ".join(parts) + ")?" * (len(parts) - 1)).encode())
         self._sizes = list(accumulate(map(len, stages)))
-        self._padding = [_PADDING * (self._sizes[-1] - size) + b"\n" for size in self._sizes]
+        self._padding = [_PADDING * (self._sizes[-1] - size) + b"\n" for size in (0, *self._sizes)]  # by stages
         self._parse = csv.ParseOptions(delimiter=" ", quote_char='"' if quotes else False, double_quote=False)
         names = list(map(str, range(self._sizes[-1])))
         self._names, self._convert = names, csv.ConvertOptions(
@@ -51,12 +51,14 @@ class Form:
 
         Null stands for `-`, quoted or not, and for the tokens that a line lacks at its end.
         """
-        found = [match.lastindex if match else None for match in map(self._pattern.fullmatch, records)]
-        places = [place for place, stage in enumerate(found) if stage is not None]
+        places, lines = [], []
+        for place, (record, found) in enumerate(zip(records, map(self._pattern.fullmatch, records), strict=True)):
+            if found and b"\n" not in record and b"\r" not in record:
+                places.append(place)
+                lines += (record, self._padding[found.lastindex or 0])
         if not places:
             return [], []
-        lines = ((records[place], self._padding[stage - 1]) for place, stage in enumerate(found) if stage is not None)
-        text = b"".join(chain.from_iterable(lines))
+        text = b"".join(lines)
         table = csv.read_csv(
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self._names),

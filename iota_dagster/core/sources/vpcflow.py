@@ -38,6 +38,8 @@ _MARKS = (
 _marks_of = msgspec.json.Decoder(
     msgspec.defstruct("_Marks", [(name, msgspec.Raw, msgspec.Raw()) for name in _MARKS], gc=False)
 ).decode
+_EMPTY_STATUS = (b'"NODATA"', b'"SKIPDATA"')
+"""Of an interval without records the other marks may all be null, and a Parquet row leaves out nulls."""
 _MISSING_HEADER = RecordRejected(
     "missing_header",
     "AWS.VPCFlow: no header says what the line's fields are: set vpcflow_fields of its integration to the log's format",
@@ -58,7 +60,7 @@ class VpcFlow:
     parser_version = 1
     marks = (
         "as many fields as the header line above names, without quotes; "
-        f"or in a Parquet row two of the fields {', '.join(_MARKS)}"
+        f"or in a Parquet row two of the fields {', '.join(_MARKS)}, or a log_status of NODATA or SKIPDATA"
     )
     specificity = _FEWEST_MARKS
     exclusive = True
@@ -153,4 +155,5 @@ def _is_row(record: bytes) -> bool:
         marks = msgspec.structs.astuple(_marks_of(record))
     except (msgspec.MsgspecError, RecursionError):
         return False
-    return sum(len(value) > 0 and value[:1] not in (b"{", b"[") for value in map(bytes, marks)) >= _FEWEST_MARKS
+    found = [value for value in map(bytes, marks) if value and value[:1] not in (b"{", b"[")]
+    return len(found) >= _FEWEST_MARKS or any(value in _EMPTY_STATUS for value in found)

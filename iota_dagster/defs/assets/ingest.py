@@ -273,5 +273,5 @@ def _time_figures(road: Road, committed: Sequence[Committed], hours: Sequence[Ho
         "newest_event": dg.MetadataValue.timestamp(times.newest),
     }
     new = [item.change.batch.id for item in committed if not item.change.redo]
-    shown |= timeline("batch_events_over_time", times, (min(hours) - 1, max(hours)))
+    shown |= timeline("batch_events_over_time", times, (min(hours) - 1, max(hours)), tell_others=True)
     return shown | (lags(road, new, times.newest) if new else {})

@@ -23,8 +23,8 @@ def account_for(content: bytes, key: str = "") -> Counter[str]:
     Asserts that reading raises nothing, that it finds the same however little it holds at a time, that every ordinal
     comes once and in order, and that each record of a type is a row or rejected.
     """
-    whole = read(content, headers=_HEADERS, **_LIMITS)
-    assert read(content, _NARROW, headers=_HEADERS, **_LIMITS).found == whole.found
+    whole = read(content, headers=_HEADERS, header=None, **_LIMITS)
+    assert read(content, _NARROW, headers=_HEADERS, header=None, **_LIMITS).found == whole.found
     found = Counter(damaged=len(whole.damages))
     classifier = Classifier(BUILT_IN, key, None)
     for header, group in groupby(zip(whole.headers, whole.records, strict=True), itemgetter(0)):

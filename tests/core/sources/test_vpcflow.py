@@ -405,3 +405,10 @@ def test_nothing_that_comes_stops_the_reading(header: bytes, data: st.DataObject
     assert [place for place, alone in enumerate(apart) if alone.rejected] == sorted(together.rejected)
     for number, column in enumerate(together.columns):
         assert column.to_pylist() == [value for alone in apart for value in alone.columns[number].to_pylist()]
+
+
+def test_a_parquet_row_without_traffic_is_a_flow_record_too() -> None:
+    row = b'{"version":2,"account_id":"111122223333","start":1772359200,"end":1772359260,"log_status":"NODATA"}'
+    assert SOURCE.accepts(row)
+    assert not SOURCE.accepts(row.replace(b"NODATA", b"FINE"))
+    assert SOURCE.read_many([row]).event_time.null_count == 0

@@ -1,0 +1,49 @@
+"""Which scheduled queries there are, which of them are due, and who asks for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.scheduled_query import ScheduledQuery
+from iota_dagster.core.store import scheduled_queries as store
+from iota_dagster.core.store.database import Database
+
+START_PATIENCE = timedelta(minutes=5)
+"""How long a run that was asked for may take to begin, and one that has its answer to record it."""
+
+
+def judged_queries(pack: RulePack) -> list[ScheduledQuery]:
+    """The enabled queries whose rows some enabled rule judges: those that run."""
+    read = {log_type for rule in pack.rules if rule.enabled for log_type in rule.log_types}
+    return [item for item in pack.queries if item.enabled and item.log_type in read]
+
+
+def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: datetime) -> None:
+    """Let the store know the queries that there are; one that is new is due at the next time that its schedule names.
+
+    Costs one read when it knows them.
+    """
+    wanted = {item.name: (str(item.schedule), item.schedule.next_after(now)) for item in queries}
+    with database.read() as connection:
+        known = {name: state.schedule for name, state in store.states(connection).items()}
+    if known != {name: schedule for name, (schedule, _) in wanted.items()}:
+        with database.begin() as connection:
+            store.keep(connection, wanted)
+
+
+def ask_for_run(database: Database, now: datetime) -> str | None:
+    """A key for one run of what is due; None when nothing is, or when somebody has asked for it already.
+
+    Of several that call at once, each query goes to one; no key is ever given twice.
+    """
+    with database.read() as connection:
+        waiting = [state for state in store.states(connection).values() if store.is_waiting(state, now)]
+    if not waiting:
+        return None
+    with database.begin() as connection:
+        won = [state for state in waiting if store.take(connection, state, now + START_PATIENCE)]
+    parts = [(state.name, state.due_at.isoformat(), state.attempt) for state in won]
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest() if won else None
