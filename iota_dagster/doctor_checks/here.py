@@ -27,7 +27,12 @@ def checks(site: Site) -> list[Check]:
     """Versions, home, each storage, scratch, and the local folders that are read."""
     settings = site.settings
     folders = [item for item in settings.integrations if item.path]
-    urls = {"lake": settings.lake_url, "work": settings.work_url, "state": settings.state_url, "spool": settings.spool_url}
+    urls = {
+        "lake": settings.lake_url,
+        "work": settings.work_url,
+        "state": settings.state_url,
+        "spool": settings.spool_url,
+    }
     home, scratch = settings.home, settings.scratch
     return [
         Check("versions", _versions),

@@ -246,14 +246,20 @@ def test_a_query_reaches_nothing_but_the_tables(lake: Lake, sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT * FROM nothing", r"^Table with name nothing does not exist\. There are: alerts, all_logs, cloudtrail_events\.$"),
+        (
+            "SELECT * FROM nothing",
+            r"^Table with name nothing does not exist\. There are: alerts, all_logs, cloudtrail_events\.$",
+        ),
         (
             "SELECT eventname2 FROM cloudtrail_events",
             r'^Referenced column "eventname2" not found .*"eventName".* \(DESCRIBE <table> shows a table\'s columns\)$',
         ),
         ("SELEC 1", r'^syntax error at or near "SELEC"$'),
         ("SELECT 'a'::INT", r"^Could not convert string 'a' to INT32$"),
-        ("SELECT * FROM read_text('/etc/hostname')", r"^a query can read the lake's tables only \(alerts, all_logs, cloudtrail"),
+        (
+            "SELECT * FROM read_text('/etc/hostname')",
+            r"^a query can read the lake's tables only \(alerts, all_logs, cloudtrail",
+        ),
         (" -- nothing", "^there is no SQL to run$"),
     ],
 )

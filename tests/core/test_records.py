@@ -43,7 +43,9 @@ def test_the_first_bytes_decide_and_not_a_name(window: int) -> None:
             assert whole.content_bytes == len(content)
 
 
-@pytest.mark.parametrize("content", [b"", b" \r\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0), b"[]", b'{"Records":[]}'])
+@pytest.mark.parametrize(
+    "content", [b"", b" \r\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0), b"[]", b'{"Records":[]}']
+)
 def test_an_empty_object_has_no_records_and_no_damage(content: bytes) -> None:
     assert read(content).count == 0
 

@@ -59,7 +59,7 @@ def _has_events(connection: sa.Connection, log_type: str) -> bool:
 def _problems(table: OwnTable, kept: Mapping[str, OwnTable]) -> Iterator[str]:
     for other in kept.values():
         if other.name == table.name and other.log_type != table.log_type:
-            yield f"{table.log_type}: its table {table.name} has events of {other.log_type}: set `table` to another name"
+            yield f"{table.log_type}: its table {table.name} has events of {other.log_type}: set another `table`"
     before = kept.get(table.log_type)
     if before is None:
         return

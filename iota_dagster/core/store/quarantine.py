@@ -21,7 +21,6 @@ from iota_dagster.core.store import messages as message_store
 from iota_dagster.core.store.database import chunked
 from iota_dagster.core.store.schema import batches, log_objects, quarantine
 
-
 _EXPORTED_AT_ONCE = 50
 
 
