@@ -26,6 +26,7 @@ from iota_dagster.core.background import repeating
 from iota_dagster.core.exposition import FiguresCollector, Source, from_queue, from_store
 from iota_dagster.core.store.database import Database
 from iota_dagster.doctor_checks.site import Site
+from iota_dagster.logging_setup import configure
 from iota_dagster.readiness import Probes, probes
 from iota_dagster.run_figures import from_runs
 from iota_dagster.settings import Settings
@@ -76,10 +77,12 @@ def serve(settings: Settings) -> None:
     """Serve until the process is told to end."""
     import dagster  # noqa: F401  # takes a second or two, which the first question must not pay
 
+    configure(settings)
     registry = registry_of(settings) if settings.enable_metrics else None
     app = make_app(registry, probes(Site(settings)))
     with _pushing(settings, registry):
-        uvicorn.run(app, host=settings.metrics_host, port=settings.metrics_port, log_level=settings.log_level.lower())
+        level = settings.log_level.lower()
+        uvicorn.run(app, host=settings.metrics_host, port=settings.metrics_port, log_level=level, log_config=None)
 
 
 @contextmanager

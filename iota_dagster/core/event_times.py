@@ -54,6 +54,13 @@ class EventTimes:
         for place, count in enumerate(lag_counts(self.now, times)):
             self.lags[place] += count
 
+    def include(self, other: EventTimes) -> None:
+        """Count what another one has counted."""
+        self.oldest = min(filter(None, (self.oldest, other.oldest)), default=None)
+        self.newest = max(filter(None, (self.newest, other.newest)), default=None)
+        self.minutes.update(other.minutes)
+        self.lags = [mine + theirs for mine, theirs in zip(self.lags, other.lags, strict=True)]
+
 
 def moment(microseconds: int) -> datetime:
     """A time as a moment, UTC."""
@@ -76,10 +83,25 @@ def of_moments(moments: Iterable[datetime], now: datetime) -> EventTimes:
 
 def of_work(work: WorkArea, names: Iterable[str], now: datetime) -> EventTimes:
     """Of the admitted rows in some batches' work files; `WorkFilesLost` when some are gone."""
+    return sum_of(by_log_type(work, names, now).values(), now)
+
+
+def by_log_type(work: WorkArea, names: Iterable[str], now: datetime) -> dict[str, EventTimes]:
+    """The same, one for each log type."""
+    found: dict[str, EventTimes] = {}
+    for folder in map(work.open, names):
+        for log_type in dict.fromkeys(part.log_type for part in folder.parts):
+            times = found.setdefault(log_type, EventTimes(now))
+            for rows in folder.batches(log_type, [_TIME, _FLAG]):
+                times.add(_usable(rows))
+    return found
+
+
+def sum_of(several: Iterable[EventTimes], now: datetime) -> EventTimes:
+    """All of them together."""
     found = EventTimes(now)
-    for name in names:
-        for rows in work.open(name).batches(columns=[_TIME, _FLAG]):
-            found.add(_usable(rows))
+    for item in several:
+        found.include(item)
     return found
 
 

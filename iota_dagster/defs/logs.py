@@ -9,8 +9,7 @@ import dagster as dg
 
 from iota_dagster.core.model import Batch
 from iota_dagster.core.store.claims import Assignment
-from iota_dagster.logging_setup import about, configure_run
-from iota_dagster.settings import Settings
+from iota_dagster.logging_setup import about
 
 _Item = TypeVar("_Item", bound=Batch | Assignment)
 _Result = TypeVar("_Result")
@@ -19,9 +18,8 @@ _Result = TypeVar("_Result")
 class BatchLog:
     """The log of an asset that works through batches."""
 
-    def __init__(self, context: dg.AssetExecutionContext, settings: Settings) -> None:
-        """Logs as the settings say from here on."""
-        configure_run(settings, context.log)
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        """The asset's own log."""
         self._context = context
 
     def around(self, work: Callable[[_Item], _Result]) -> Callable[[_Item], _Result]:

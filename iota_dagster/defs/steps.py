@@ -95,11 +95,16 @@ def hour_numbers(values: Mapping[str, int]) -> Figures:
 
 
 def report_tables(
-    context: dg.AssetExecutionContext, platform: Platform, touched: Iterable[TableHour], batch_ids: Sequence[str]
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    touched: Iterable[TableHour],
+    batch_ids: Sequence[str],
+    more: Callable[[TableHour], Figures] = lambda _: {},
 ) -> Figures:
     """Tell Dagster which event hours of which tables hold something new, with those hours' totals.
 
-    `batch_ids` are this run's; the figures of what they wrote are returned for the asset that did it.
+    `batch_ids` are this run's; the figures of what they wrote are returned for the asset that did it. `more` is what
+    it wants to show of an hour beside the totals.
     """
     with platform.database.read() as connection:
         found = summaries.table_hours(connection, touched, batch_ids)
@@ -109,7 +114,7 @@ def report_tables(
                 f"{name} {hour_key(hour)} lies outside the partitions; partitions_start decides where they begin"
             )
             continue
-        metadata = table_figures(platform.settings, name, hour, files)
+        metadata = table_figures(platform.settings, name, hour, files) | more((name, hour))
         context.log_event(dg.AssetMaterialization(name, partition=hour_key(hour), metadata=metadata))
     return _touched_figures(found)
 

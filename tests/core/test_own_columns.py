@@ -65,5 +65,5 @@ def test_a_table_is_never_another_ones(connection: sa.Connection) -> None:
         "Custom.App: its events are in custom_app_events, not in elsewhere_events: set `table` to custom_app_events"
     ]
     assert keep(connection, [OwnTable("Custom.New", APP.name, APP.columns)]) == [
-        "Custom.New: its table custom_app_events has events of Custom.App: set `table` to another name"
+        "Custom.New: its table custom_app_events has events of Custom.App: set another `table`"
     ]

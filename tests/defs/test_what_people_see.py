@@ -96,6 +96,11 @@ def test_an_hour_of_a_table_is_shown_by_the_minute(seen: Seen) -> None:
     assert texts(seen.by_hand["events_over_time"])[0] == "from 2025-03-01 10:00, at most 6 in 1 min"
 
 
+def test_a_run_shows_what_it_adds_to_an_hour_of_a_table(seen: Seen) -> None:
+    added = seen.metadata["cloudtrail_events"]["batch_events_over_time"]
+    assert texts(added)[0] == "from 2025-03-01 10:00, at most 6 in 1 min"
+
+
 def test_ages_are_shown_where_people_wait_for_events(seen: Seen) -> None:
     assert texts(seen.metadata["lake"]["batch_event_age"])[0] == "7 by age, at most 7"
     assert texts(seen.metadata["alerts"]["batch_match_age"])[0] == "1 by age, at most 1"

@@ -38,7 +38,7 @@ def alerts(
     Judging again replaces a batch's matches; only an object's first completion can page anybody.
     """
     watch, road = Stopwatch(), platform.road
-    log = BatchLog(context, platform.platform.settings)
+    log = BatchLog(context)
     batches = road.to_publish(run_of(context, road), events.hours, Branch.ALERTS)
     for wrong in road.alerting.rules().pack.errors:
         context.log.error(f"rule file {wrong}")

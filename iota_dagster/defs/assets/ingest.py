@@ -48,7 +48,7 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     batch with the reason; the others go on.
     """
     watch, road, hours = Stopwatch(), platform.road, hours_of(context)
-    log = BatchLog(context, platform.platform.settings)
+    log = BatchLog(context)
     run = run_of(context, road)
     scanned = _scan(context, platform, hours)
     claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
@@ -165,7 +165,7 @@ def events(
     A record is a row, a duplicate of a row, or in quarantine, and never two of them.
     """
     watch, road = Stopwatch(), platform.road
-    log, run = BatchLog(context, platform.platform.settings), run_of(context, road)
+    log, run = BatchLog(context), run_of(context, road)
     found = each(road.assignments(run, raw_logs.hours), log.around(lambda item: road.prepare(run, item)))
     results = [result for batch in found for result in batch]
     for result in results:

@@ -1,16 +1,19 @@
 """`lake`: a batch's rows into the Parquet tables, by event hour."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import dagster as dg
 
 from iota_dagster.core import event_times
 from iota_dagster.core.errors import WorkFilesLost
-from iota_dagster.core.model import Batch
+from iota_dagster.core.event_times import EventTimes
 from iota_dagster.core.road import Branch, Published, Road
-from iota_dagster.defs.figures import Figures, Stopwatch, lag_histogram, lags, numbers, place
+from iota_dagster.core.sources import source_of
+from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.defs.figures import Figures, Stopwatch, lag_histogram, lags, numbers, place, timeline
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -25,14 +28,16 @@ def lake(context: dg.AssetExecutionContext, platform: PlatformResource, events: 
     reported with that event hour's totals.
     """
     watch, road = Stopwatch(), platform.road
-    log = BatchLog(context, platform.platform.settings)
+    log = BatchLog(context)
     batches = road.to_publish(run_of(context, road), events.hours, Branch.LAKE)
     published = each(batches, log.around(road.publish))
     for item in published:
         log.fact("written into the lake", item.batch, rows=sum(item.rows.values()))
     touched = [key for item in published for key in (*item.rows, *item.changed)]
-    written = report_tables(context, platform.platform, touched, [item.batch.id for item in published])
-    metadata = written | _figures(published) | _time_figures(road, published) | watch.figures()
+    times = _times(road, published)
+    ids = [item.batch.id for item in published]
+    written = report_tables(context, platform.platform, touched, ids, partial(_over_time, times))
+    metadata = written | _figures(published) | _time_figures(road, published, times) | watch.figures()
     settings = platform.platform.settings
     return dg.Output(None, metadata=metadata | {"location": place(settings, settings.lake_url)})
 
@@ -46,16 +51,24 @@ def _figures(published: Sequence[Published]) -> Figures:
     return numbers({"batches": len(published), "batch_rows": rows.total()} | by_table)
 
 
-def _time_figures(road: Road, published: Sequence[Published]) -> Figures:
-    """How long objects and events were on their way into the lake; of first revisions only."""
-    new = [item.batch for item in published if item.batch.revision == 1]
-    if not new:
+def _time_figures(road: Road, published: Sequence[Published], times: Mapping[str, EventTimes]) -> Figures:
+    """How long objects and events were on their way into the lake; only where nothing was done again."""
+    if not published or any(item.batch.revision > 1 for item in published):
         return {}
-    shown = lags(road, [batch.id for batch in new])
-    with suppress(WorkFilesLost):  # somebody has done the batch again meanwhile: a picture less
-        shown |= lag_histogram("batch_event_age", event_times.of_work(road.work, _work_names(new), road.clock()))
-    return shown
+    age = lag_histogram("batch_event_age", event_times.sum_of(times.values(), road.clock()))
+    return lags(road, [item.batch.id for item in published]) | age
 
 
-def _work_names(batches: Sequence[Batch]) -> list[str]:
-    return [batch.work for batch in batches if batch.work is not None]
+def _times(road: Road, published: Sequence[Published]) -> dict[str, EventTimes]:
+    """When the events happened, by table; nothing where somebody has done a batch again meanwhile."""
+    names = [item.batch.work for item in published if item.batch.work is not None]
+    with suppress(WorkFilesLost):
+        found = event_times.by_log_type(road.work, names, road.clock())
+        return {source_of(log_type).table: times for log_type, times in found.items()}
+    return {}
+
+
+def _over_time(times: Mapping[str, EventTimes], key: TableHour) -> Figures:
+    """What a run adds to an hour of a table, by the minute."""
+    table, hour = key
+    return timeline("batch_events_over_time", times[table], [hour]) if table in times else {}

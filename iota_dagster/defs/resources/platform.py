@@ -9,6 +9,7 @@ from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.road import Road
 from iota_dagster.defs.resources.accounts import AccountsResource
 from iota_dagster.defs.resources.seen_events import SeenEventsResource
+from iota_dagster.logging_setup import configure_run
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import Settings, load_settings
 
@@ -33,6 +34,8 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Open the platform for a run."""
         settings = load_settings()
+        if context.log is not None:
+            configure_run(settings, context.log)
         if context.instance is not None:
             refuse_distant_runs(settings, context.instance.run_launcher)
         self._platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
