@@ -28,11 +28,11 @@ COMMANDS = {
     "restore": "Put a backup in the place of the store.",
     "rules": "Test, check and write detection rules.",
     "scan": "Find log objects that no message told of.",
-    "status": "Show on one screen what is late, waits, failed and was found.",
-    "trace": "Show where an event came from and what became of it.",
-    "verify": "Compare the ledger with digests and places; fetch what is missing.",
     "serve": "Serve metrics and probes for Prometheus and Kubernetes.",
     "sources": "Look at log types, and make one of your own.",
+    "status": "Show on one screen what is late, waits, failed and was found.",
+    "trace": "Show where an event came from and what became of it.",
+    "verify": "Say whether every log is here; fetch what is missing.",
 }
 
 

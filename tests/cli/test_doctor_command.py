@@ -158,6 +158,7 @@ def test_a_new_home_is_well_and_only_dagster_is_not_there_yet() -> None:
         "lake": "ok",
         "work": "ok",
         "state": "ok",
+        "spool": "ok",
         "scratch": "ok",
         "store": "ok",
         "rules": "ok",
@@ -169,7 +170,7 @@ def test_a_new_home_is_well_and_only_dagster_is_not_there_yet() -> None:
         "catalog": "skipped",
         "integrations": "skipped",
     }
-    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (10, 1, 0, 5)
+    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (11, 1, 0, 5)
     assert result.exit_code == 0
     assert not list(Path("home").rglob("*doctor*"))
 

@@ -31,9 +31,8 @@ _NETWORK = Form(["tls", *[_ANY] * 17], *[[_ANY]] * 5, quotes=False)
 _CLASSIC = Form([f"(?=[0-9]){BARE}", *[BARE] * 10, QUOTED], [QUOTED, BARE, BARE])
 
 _HEAD = ("type", "timestamp", "elb")
-_CLIENT, _TARGET, _DESTINATION = (
-    (f"{name}Ip", f"{name}Port") for name in ("client", "target", "destination")
-)  # fmt: skip
+_CLIENT, _TARGET = ("clientIp", "clientPort"), ("targetIp", "targetPort")
+_DESTINATION = ("destinationIp", "destinationPort")
 _PLAIN_PEER = r"^\[?(?P<address>[0-9A-Za-z.:]+)\]?:(?P<port>[0-9]+)$"
 _PLAIN_REQUEST = r"^(?P<method>[^ ]*) (?P<url>[^ ]+) (?P<version>[^ ]*)$"
 _PLAIN_HOST = r"^[^:/]*://(?P<host>[^:/\[]*)(?:[:/]|$)"
@@ -51,7 +50,7 @@ def _application(tokens: _Tokens) -> Columns:
         _unescaped(tokens[place]) for place in (12, 13, 17, 18, 19, 22, 23, 24)
     )
     return {
-        **dict(zip(_HEAD, tokens, strict=False)),
+        **dict(zip(_HEAD, tokens[:3], strict=True)),
         **_peer(_CLIENT, tokens[3]),
         **_peer(_TARGET, tokens[4]),
         **dict(zip(RESULT, tokens[5:12], strict=True)),

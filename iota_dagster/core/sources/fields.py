@@ -196,8 +196,8 @@ class Layout:
         if not self.identity:
             return [None] * size
         if len(self.identity) == 1:
-            return [_id_text(value) or None for value in taken[self.identity[0]]]
-        parts = zip(*(map(_id_text, taken[path]) for path in self.identity), strict=True)
+            return [_id_text(value) or None for value in _listed(taken[self.identity[0]])]
+        parts = zip(*(map(_id_text, _listed(taken[path])) for path in self.identity), strict=True)
         return [":".join(found) if all(found) else None for found in parts]
 
     def indicators(self, arrays: Mapping[str, pa.Array]) -> dict[str, pa.ListArray]:
@@ -211,6 +211,10 @@ class Layout:
         return {name: merged(found[name]) for name in INDICATORS if name in found}
 
 
+def _listed(values: Values) -> Sequence[Any]:
+    return values.to_pylist() if isinstance(values, pa.Array) else values
+
+
 def _id_text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
@@ -218,10 +222,10 @@ def _id_text(value: Any) -> str:
 def _first_texts(columns: Sequence[Values], size: int) -> list[str | None]:
     if not columns:
         return [None] * size
-    if isinstance(columns[0], pa.Array):
+    if all(isinstance(column, pa.Array) for column in columns):
         said = [pc.if_else(pc.equal(column, ""), None, column) for column in columns]
         return pc.coalesce(*said).to_pylist()  # type: ignore[no-any-return]
-    rows = zip(*columns, strict=True)
+    rows = zip(*map(_listed, columns), strict=True)
     return [next((value for value in row if isinstance(value, str) and value), None) for row in rows]
 
 

@@ -35,34 +35,36 @@ class Form:
         """
         parts = [f"({' '.join(stage)})" for stage in stages]
         self._pattern = re.compile(("(?: ".join(parts) + ")?" * (len(parts) - 1)).encode())
-        self._sizes = list(accumulate(map(len, stages)))
-        self._padding = [_PADDING * (self._sizes[-1] - size) + b"\n" for size in (0, *self._sizes)]  # by stages
+        sizes = (0, *accumulate(map(len, stages)))
+        self._padding = [_PADDING * (sizes[-1] - size) + b"\n" for size in sizes]
+        self._names = [str(place) for place in range(sizes[-1])]
         self._parse = csv.ParseOptions(delimiter=" ", quote_char='"' if quotes else False, double_quote=False)
-        names = list(map(str, range(self._sizes[-1])))
-        self._names, self._convert = names, csv.ConvertOptions(
+        self._convert = csv.ConvertOptions(
             check_utf8=False,
-            column_types=dict.fromkeys(names, TEXT),
+            column_types=dict.fromkeys(self._names, TEXT),
             null_values=["-"],
             strings_can_be_null=True,
-        )  # fmt: skip
+        )
 
     def read(self, records: Sequence[bytes]) -> tuple[list[int], list[pa.StringArray]]:
-        """The positions of the regular records, and their tokens column by column.
+        """The positions of the regular records, and their tokens column by column; no columns where none is regular.
 
         Null stands for `-`, quoted or not, and for the tokens that a line lacks at its end.
         """
-        places, lines = [], []
+        places: list[int] = []
+        lines: list[bytes] = []
         for place, (record, found) in enumerate(zip(records, map(self._pattern.fullmatch, records), strict=True)):
-            if found and b"\n" not in record and b"\r" not in record:
+            if found and b"\n" not in record and b"\r" not in record:  # a CSV reader would end the line there
                 places.append(place)
                 lines += (record, self._padding[found.lastindex or 0])
-        if not places:
-            return [], []
-        text = b"".join(lines)
+        return places, self._columns(b"".join(lines)) if places else []
+
+    def _columns(self, text: bytes) -> list[pa.StringArray]:
+        """The tokens of lines that are made as long as the longest."""
         table = csv.read_csv(
             pa.BufferReader(text),
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self._names),
             self._parse,
             self._convert,
         )
-        return places, [table.column(name).combine_chunks() for name in self._names]
+        return [table.column(name).combine_chunks() for name in self._names]
