@@ -171,7 +171,7 @@ def test_a_rule_that_fails_is_told_and_stops_no_other(platform: Platform, tmp_pa
 def test_rules_that_need_more_than_one_event_are_left_out_with_the_reason(platform: Platform, tmp_path: Path) -> None:
     remembers = "from panther_detection_helpers.caching import get_string_set"
     write_rule(tmp_path / "other", "Remembers", 'bool(get_string_set("key"))', code=remembers)
-    write_rule(tmp_path / "other", "Okta", "True", LogTypes="[Okta.SystemLog]")
+    write_rule(tmp_path / "other", "Okta", "True", LogTypes="[Nobody.Knows]")
     write_rule(tmp_path / "other", "Good", "True")
     report = run(platform, folder=tmp_path / "other")
     assert only(report).rule_id == "Test.Good"
