@@ -10,8 +10,18 @@ import re
 from iota_dagster.core.sources.columns import Words
 from iota_dagster.core.sources.elb_columns import regular_lines
 from iota_dagster.core.sources.elb_lines import STARTS, splitter
-from iota_dagster.core.sources.fields import Field, Kind, Layout, found_in, integer, moment, number, text, words
+from iota_dagster.core.sources.fields import (
+    Field,
+    Layout,
+    found_in,
+    integer,
+    moment,
+    number,
+    text,
+    words,
+)
 from iota_dagster.core.sources.finders import ARN, DOMAIN, IP, PLACE, TRACE, URL, Finder
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.text_source import TextSource
 
 _TRACE_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")

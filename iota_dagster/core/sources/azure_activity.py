@@ -15,8 +15,9 @@ import msgspec
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.content_identity import ContentIdentified
-from iota_dagster.core.sources.fields import Field, Layout, Values, found_in, integer, moment, structure, text
+from iota_dagster.core.sources.fields import Field, Layout, found_in, integer, moment, structure, text
 from iota_dagster.core.sources.finders import IP, TRACE, USER
+from iota_dagster.core.sources.kinds import Values
 from iota_dagster.core.sources.marks import OBJECT_VALUE, TEXT_VALUE, AnyOf, Marks, keys
 from iota_dagster.core.sources.record_tree import RecordTree
 

@@ -8,9 +8,8 @@ in `p_raw`, and nothing fails.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from operator import itemgetter
 from typing import Any
 
@@ -23,36 +22,15 @@ from iota_dagster.core.sources.base import INDICATORS, Readings
 from iota_dagster.core.sources.columns import (
     MOMENT,
     NO_WORDS,
-    TEXT,
-    WORDS,
     Groups,
     Words,
-    json_texts,
-    lists,
     merged,
-    strings,
 )
 from iota_dagster.core.sources.finders import Finder
-from iota_dagster.core.sources.times import NANOSECOND, times, times_of_texts, to_microseconds
+from iota_dagster.core.sources.kinds import Kind, Values, to_column
+from iota_dagster.core.sources.times import NANOSECOND, to_microseconds
 
 _DOTS = re.compile(r"(?<!\\)\.")
-
-
-class Kind(Enum):
-    """What a field holds, by the Arrow type of its column."""
-
-    TEXT = TEXT
-    INTEGER = pa.int64()
-    NUMBER = pa.float64()
-    FLAG = pa.bool_()
-    TIME = MOMENT
-    WORDS = WORDS  # a list of texts
-    JSON = "json"  # any structure, kept as its JSON text
-
-    @property
-    def column(self) -> pa.DataType:
-        """The column's type."""
-        return TEXT if self is Kind.JSON else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +100,6 @@ def found_in(path: str, finds: Finder) -> Field:
     return Field(path, Kind.WORDS if "[]" in path else Kind.TEXT, "", finds, column=False)
 
 
-Values = Sequence[Any]
-"""One field's values, record by record: what JSON has, or an Arrow column of texts (of lists of texts for `WORDS`)."""
 Taken = Mapping[str, Values]
 """The values of all fields by path."""
 
@@ -171,7 +147,7 @@ class Layout:
 
     def readings(self, taken: Taken, size: int, rejected: Mapping[int, RecordRejected] | None = None) -> Readings:
         """The readings of `size` records, from the values of every field."""
-        arrays = {field.path: _array(field.kind, taken[field.path]) for field in self.fields}
+        arrays = {field.path: to_column(field.kind, taken[field.path]) for field in self.fields}
         return Readings(
             event_time=self._event_times(arrays, size),
             event_id=self._ids(taken, size),
@@ -257,92 +233,3 @@ def _found(finder: Finder, column: pa.Array) -> list[tuple[str, Groups[Words]]]:
 def _of_list(finder: Finder, texts: Sequence[str]) -> tuple[Words, ...]:
     each = [finder.find(text) for text in texts]
     return tuple(tuple(dict.fromkeys(word for found in each for word in found[i])) for i in range(len(finder.gives)))
-
-
-def _array(kind: Kind, values: Values) -> pa.Array:
-    if not isinstance(values, pa.Array):
-        return _CONVERT[kind](values)
-    if kind.column == values.type:
-        return values
-    if values.null_count == len(values):
-        return pa.nulls(len(values), kind.column)
-    return _CONVERT_TEXTS[kind](values)
-
-
-def _integers(values: Values) -> pa.Int64Array:
-    if float in set(map(type, values)):  # Arrow would cut 0.5 down to 0, but only beside numbers
-        return pa.array([_integer(value) for value in values], pa.int64())
-    return _typed(values, pa.int64(), _integer)
-
-
-def _typed(values: Values, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.Array:
-    """A column of numbers from numbers or texts of them; by `one` for each value where some are neither."""
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        pass
-    try:
-        return pa.array(values, TEXT).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([one(value) for value in values], kind)
-
-
-def _typed_texts(texts: pa.StringArray, kind: pa.DataType, one: Callable[[Any], Any]) -> pa.Array:
-    try:
-        return texts.cast(kind)
-    except pa.ArrowInvalid:
-        return pa.array([one(text) for text in texts.to_pylist()], kind)
-
-
-_HEXADECIMAL = re.compile("0[xX]")  # Arrow reads these as numbers
-
-
-def _integer(value: Any) -> int | None:
-    try:
-        whole = int(value, 16) if isinstance(value, str) and _HEXADECIMAL.match(value) else int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    exact = not isinstance(value, float) or value == whole
-    return whole if exact and -(2**63) <= whole < 2**63 else None
-
-
-def _numbers(values: Values) -> pa.DoubleArray:
-    return _typed(values, pa.float64(), _number)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-_FLAGS = {"true": True, "false": False, "1": True, "0": False}
-
-
-def _flags(values: Values) -> pa.BooleanArray:
-    return pa.array(
-        [value if value is None or isinstance(value, bool) else _FLAGS.get(str(value).lower()) for value in values],
-        pa.bool_(),
-    )
-
-
-def _lists(values: Values) -> pa.ListArray:
-    return lists([value or () for value in values])
-
-
-_CONVERT: Mapping[Kind, Callable[[Values], pa.Array]] = {
-    Kind.TEXT: strings,
-    Kind.INTEGER: _integers,
-    Kind.NUMBER: _numbers,
-    Kind.FLAG: _flags,
-    Kind.TIME: times,
-    Kind.WORDS: _lists,
-    Kind.JSON: json_texts,
-}
-_CONVERT_TEXTS: Mapping[Kind, Callable[[pa.StringArray], pa.Array]] = {
-    Kind.INTEGER: lambda texts: _typed_texts(texts, pa.int64(), _integer),
-    Kind.NUMBER: lambda texts: _typed_texts(texts, pa.float64(), _number),
-    Kind.FLAG: lambda texts: _flags(texts.to_pylist()),
-    Kind.TIME: times_of_texts,
-}

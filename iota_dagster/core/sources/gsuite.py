@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from iota_dagster.core.sources.columns import NO_WORDS, Words
-from iota_dagster.core.sources.fields import Field, Kind, Layout, flag, moment, structure, text
+from iota_dagster.core.sources.fields import Field, Layout, flag, moment, structure, text
 from iota_dagster.core.sources.finders import DOMAIN, EMAIL, IP, SHA256, URL, USER, Finder
 from iota_dagster.core.sources.json_source import JsonSource
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.marks import LIST_VALUE, OBJECT_VALUE, AnyOf, Marks
 
 _LONGEST_ADDRESS = 45

@@ -5,9 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from iota_dagster.core.sources.columns import NO_WORDS, Words
-from iota_dagster.core.sources.fields import Field, Kind, Layout, flag, found_in, integer, moment, structure, text
+from iota_dagster.core.sources.fields import (
+    Field,
+    Layout,
+    flag,
+    found_in,
+    integer,
+    moment,
+    structure,
+    text,
+)
 from iota_dagster.core.sources.finders import DOMAIN, IP, TRACE, URL, USER, Finder
 from iota_dagster.core.sources.json_source import JsonSource
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.marks import OBJECT_VALUE, TEXT_VALUE, Marks
 
 _NOBODY = ("", "unknown")

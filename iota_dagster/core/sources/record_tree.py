@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.sources.fields import Field, Kind, Values
+from iota_dagster.core.sources.fields import Field
+from iota_dagster.core.sources.kinds import Kind, Values
 from iota_dagster.core.sources.lenient import read_leniently
 
 _ABSENT = msgspec.Raw()

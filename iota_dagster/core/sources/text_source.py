@@ -13,7 +13,8 @@ import pyarrow as pa
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.columns import TEXT, WORDS, lists, strings
-from iota_dagster.core.sources.fields import Field, Kind, Layout, Taken
+from iota_dagster.core.sources.fields import Field, Layout, Taken
+from iota_dagster.core.sources.kinds import Kind
 
 Split = Callable[[str], Sequence[Any] | None]
 """A line → the values of the layout's fields in order: texts, or what their kinds take as well (whole numbers for

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iota_dagster.core.sources.base import Readings, Shape
-from iota_dagster.core.sources.fields import Field, Kind
+from iota_dagster.core.sources.fields import Field
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.record_tree import RecordTree
 from iota_dagster.core.sources.user_marks import JsonMarks
 from iota_dagster.core.sources.user_schema import UserSchema

@@ -13,8 +13,9 @@ import pyarrow as pa
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources import finders
 from iota_dagster.core.sources.base import Readings
-from iota_dagster.core.sources.fields import Field, Kind, Layout, Values
+from iota_dagster.core.sources.fields import Field, Layout
 from iota_dagster.core.sources.finders import Finder
+from iota_dagster.core.sources.kinds import Kind, Values
 from iota_dagster.core.sources.user_schema import FieldType, Indicator, UserField, UserSchema
 from iota_dagster.core.sources.user_times import converter
 

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings, Shape
-from iota_dagster.core.sources.fields import Values
+from iota_dagster.core.sources.kinds import Values
 from iota_dagster.core.sources.user_patterns import LONGEST_LINE, undecided
 from iota_dagster.core.sources.user_schema import UserSchema, of_canonical
 from iota_dagster.core.sources.user_source import UserSource, required_fields

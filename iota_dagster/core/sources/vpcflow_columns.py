@@ -15,8 +15,8 @@ from pyarrow import csv
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.columns import MOMENT, TEXT, united
-from iota_dagster.core.sources.fields import Kind
 from iota_dagster.core.sources.finders import address
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.record_tree import RecordTree
 from iota_dagster.core.sources.times import times, to_microseconds
 from iota_dagster.core.sources.vpcflow_fields import ADDRESSES, FIELDS, KINDS, LAYOUT

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from iota_dagster.core.sources.fields import Field, Kind, Layout
+from iota_dagster.core.sources.fields import Field, Layout
 from iota_dagster.core.sources.finders import ACCOUNT, ARN, INSTANCE, Finder
+from iota_dagster.core.sources.kinds import Kind
 
 _COLUMNS = {
     "account_id": "account",

@@ -9,9 +9,10 @@ from functools import lru_cache
 import msgspec
 
 from iota_dagster.core.sources.base import Readings
-from iota_dagster.core.sources.fields import Layout, Taken, Values, integer, moment, structure, text, words
+from iota_dagster.core.sources.fields import Layout, Taken, integer, moment, structure, text, words
 from iota_dagster.core.sources.finders import ARN, IP, PLACE, TRACE, URL
 from iota_dagster.core.sources.json_source import JsonSource
+from iota_dagster.core.sources.kinds import Values
 from iota_dagster.core.sources.marks import ANYTHING, TEXT_VALUE, Marks
 from iota_dagster.core.sources.record_tree import RecordTree
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.columns import TEXT, WORDS, Groups, merged
-from iota_dagster.core.sources.fields import Kind, Layout, flag, integer, moment, number, text, words
+from iota_dagster.core.sources.fields import Layout, flag, integer, moment, number, text, words
 from iota_dagster.core.sources.finders import PLACE
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.tokens import BARE, EITHER, QUOTED, Form
 
 LAYOUT = Layout(

@@ -16,8 +16,8 @@ from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.rule_view import columns_of, raw_shaped
 from iota_dagster.core.sources.base import HeadedSource
 from iota_dagster.core.sources.classifier import Classifier
-from iota_dagster.core.sources.fields import Kind
 from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.okta import SOURCE as OKTA
 from iota_dagster.core.sources.vpcflow import SOURCE, VpcFlow
 from iota_dagster.core.sources.vpcflow_fields import FIELDS, KINDS
