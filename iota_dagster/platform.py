@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destinations.base import Destination
@@ -16,10 +14,6 @@ from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import Declared, IngestPlan
-from iota_dagster.core.detection.overlays import apply, read_overlays
-from iota_dagster.core.detection.pack_cache import read_rules
-from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.fetching import Spool
 from iota_dagster.core.intake import Intake, origins
@@ -39,8 +33,8 @@ from iota_dagster.core.storage import Storage, open_storage
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
-from iota_dagster.core.workers import WorkerPool, usable_cores
 from iota_dagster.log_types import keep_columns, own_log_types
+from iota_dagster.process_workers import default_workers, rules_of_a_run, shared_pool
 from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, JsonLines, Settings
 
@@ -91,7 +85,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     objects = Objects(_Readable(origin_of), _Clients(accounts, clients), settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
     seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
-    pool = _shared_pool(settings.process_workers or default_workers())
+    pool = shared_pool(settings.process_workers or default_workers())
     declared = _Declared(settings.integrations)
     plan = IngestPlan(decode_limits(settings), declared, settings.inline_bytes, user_types=schemas)
     settings.scratch.mkdir(parents=True, exist_ok=True)
@@ -101,7 +95,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         preparer=Preparer(database, work, state, seen, pool, plan),
         lake=Lake(database, lake, settings.scratch),
         alerting=Alerting(
-            rules=_rules_of_a_run(settings),
+            rules=rules_of_a_run(settings),
             destinations=[_destination(item) for item in settings.destinations],
             route=_Routing(settings.routing),
             notify_within=timedelta(hours=settings.notify_within_hours),
@@ -131,69 +125,6 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         road=road,
         housekeeping=housekeeping,
     )
-
-
-_POOLS: dict[int, WorkerPool] = {}
-_RULES: dict[str, RuleWorkers] = {}
-
-
-def close_workers() -> None:
-    """Stop this process's workers; the next run that needs some starts them anew."""
-    while _POOLS:
-        _POOLS.popitem()[1].close()
-    while _RULES:
-        _RULES.popitem()[1].close()
-
-
-atexit.register(close_workers)
-
-
-def _shared_pool(processes: int) -> WorkerPool:
-    """One pool per process: a second run in the same process finds its workers warm."""
-    if processes not in _POOLS:
-        close_workers()
-        _POOLS[processes] = WorkerPool(processes)
-    return _POOLS[processes]
-
-
-def rule_pack(settings: Settings) -> RulePack:
-    """The rules as they run, without their tests: what is in the folders, and the user's overlays over it."""
-    pack = read_rules(settings.rules, settings.scratch / "rules")
-    if settings.rule_overlays is None:
-        return pack
-    return apply(pack, read_overlays(settings.rule_overlays, [item.name for item in settings.destinations]))
-
-
-def _rules_of_a_run(settings: Settings) -> Callable[[], RuleWorkers]:
-    """The rule workers, with the rules as they are at the first call: a platform is opened for each run anew."""
-
-    @cache
-    def pack() -> RulePack:
-        return rule_pack(settings)
-
-    return lambda: shared_rule_workers(settings, pack())
-
-
-def shared_rule_workers(settings: Settings, pack: RulePack) -> RuleWorkers:
-    """The workers of this process for a pack; new ones once it, or a table that it looks things up in, has changed."""
-    limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
-    tables = [Path(table.file).stat().st_mtime_ns for table in pack.surroundings.tables if Path(table.file).exists()]
-    key = f"{pack.version} {limits} {tables}"
-    if key not in _RULES:
-        while _RULES:
-            _RULES.popitem()[1].close()
-        processes = max(1, settings.process_workers or default_workers())
-        _RULES[key] = RuleWorkers(pack, processes, limits, settings.scratch / "rules" / "codes")
-    return _RULES[key]
-
-
-def default_workers() -> int:
-    """One per core that a container or `taskset` leaves to this process; none for a single one.
-
-    There a second process would cost its start-up and win nothing: an object that kills is found by splitting batches.
-    """
-    cores = usable_cores()
-    return cores if cores > 1 else 0
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

@@ -16,7 +16,7 @@ from itertools import islice
 from iota_dagster.doctor_checks import daemon, here, parts, queue
 from iota_dagster.doctor_checks.finding import Check, Finding, Status, failed, ok
 from iota_dagster.doctor_checks.site import Site
-from iota_dagster.platform import rule_pack
+from iota_dagster.process_workers import rule_pack
 from iota_dagster.settings import Settings
 
 SECONDS = 2.0

@@ -14,7 +14,7 @@ from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handle
 
 from iota_dagster.core.aws.clients import import_sdk
 from iota_dagster.definitions import defs
-from iota_dagster.platform import close_workers
+from iota_dagster.process_workers import close_workers
 
 import_sdk()
 defs.get_repository_def()

@@ -32,7 +32,7 @@ def command(name: str | None, as_json: bool) -> None:
     from iota_dagster.core.store.database import Database
     from iota_dagster.core.store.scheduled_queries import states
     from iota_dagster.log_types import own_log_types
-    from iota_dagster.platform import rule_pack
+    from iota_dagster.process_workers import rule_pack
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
@@ -67,7 +67,8 @@ def _of_name(pack: RulePack, name: str) -> ScheduledQuery:
 def _run(settings: Settings, item: ScheduledQuery, as_json: bool) -> None:
     """Ask and judge; exit with 1 when the query fails."""
     from iota_dagster.core.querying import Querying
-    from iota_dagster.platform import close_workers, open_platform
+    from iota_dagster.platform import open_platform
+    from iota_dagster.process_workers import close_workers
 
     platform = open_platform(settings)
     try:

@@ -53,7 +53,7 @@ def command(rule_id: str | None, as_json: bool) -> None:
     """
     from iota_dagster.core.store.database import Database
     from iota_dagster.core.store.rule_packs import stale_hours
-    from iota_dagster.platform import rule_pack
+    from iota_dagster.process_workers import rule_pack
     from iota_dagster.settings import load_settings
 
     settings = load_settings()

@@ -12,7 +12,7 @@ from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.log_types import own_log_types
-from iota_dagster.platform import rule_pack
+from iota_dagster.process_workers import rule_pack
 from iota_dagster.settings import load_settings
 
 LOOK_SECONDS = 60

@@ -14,7 +14,7 @@ from iota_dagster.cli import iota
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.registry import use_log_types
-from iota_dagster.platform import close_workers
+from iota_dagster.process_workers import close_workers
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=2)
 RULE = """\

@@ -11,7 +11,7 @@ from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.overlays import apply, read_overlays, shown_changes
 from iota_dagster.core.detection.rule import Rule, RulePack
 from iota_dagster.core.detection.verdict import RuleMatch
-from iota_dagster.platform import rule_pack
+from iota_dagster.process_workers import rule_pack
 from iota_dagster.settings import Settings
 
 YML = """\

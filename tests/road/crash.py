@@ -26,7 +26,7 @@ from iota_dagster.core.hours import Hour
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.work import WorkArea
-from iota_dagster.platform import close_workers
+from iota_dagster.process_workers import close_workers
 from tests.road.parsers import parser
 from tests.road.world import TEN, World, run_once, sign_in
 
