@@ -46,6 +46,7 @@ def home(folder: Path) -> dict[str, str]:
     return keep | {"PATH": f"{Path(sys.executable).parent}:{keep['PATH']}", "HOME": str(folder)}
 
 
+@pytest.mark.timeout(300)  # each of two dozen commands starts Python anew
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
     whole = packed([record(number) for number in range(40)])

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
 RUNS_AT_ONCE = 200
 RUNS_IN_A_PASS = 5_000
@@ -121,6 +120,8 @@ def _parts(ids: Sequence[int], size: int) -> list[Sequence[int]]:
 
 
 def _delete(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:
+    from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage  # slow to import, and every run loads this
+
     storage = instance.event_log_storage
     for run_id in run_ids:
         instance.delete_run(run_id)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
-from iota_dagster.core.querying import Querying, QueryRun
 from iota_dagster.core.store.database import Database
 from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
@@ -15,12 +15,17 @@ from iota_dagster.log_types import own_log_types
 from iota_dagster.process_workers import rule_pack
 from iota_dagster.settings import load_settings
 
+if TYPE_CHECKING:
+    from iota_dagster.core.querying import QueryRun
+
 LOOK_SECONDS = 60
 
 
 @dg.op
 def run_due_queries(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """Run the queries that are due, judge their rows, look at what that means to correlation rules, and tell people."""
+    from iota_dagster.core.querying import Querying  # DuckDB: half a second that no other run should pay
+
     done = Querying(platform.road).run_due()
     for item in done:
         _log(context.log, item)
@@ -33,7 +38,7 @@ def run_due_queries(context: dg.OpExecutionContext, platform: PlatformResource) 
     context.add_output_metadata({**_figures(done), "correlation_matches": correlated["matches"], **sent})
 
 
-def _log(log: dg.DagsterLogManager, item: QueryRun) -> None:
+def _log(log: dg.DagsterLogManager, item: "QueryRun") -> None:
     log.info(f"{item.name}, due at {item.due_at:%Y-%m-%d %H:%M} UTC: {item.rows} rows in {item.seconds:.1f} s")
     if item.error:
         log.error(f"{item.name}: {item.error}")
@@ -41,7 +46,7 @@ def _log(log: dg.DagsterLogManager, item: QueryRun) -> None:
         log.error(f"rule {failure.rule_id}, {failure.function}: {failure.error}")
 
 
-def _figures(done: Sequence[QueryRun]) -> Figures:
+def _figures(done: Sequence["QueryRun"]) -> Figures:
     rows: Iterator[Mapping[str, Cell]] = (
         {"query": item.name, "rows": item.rows, "matches": item.changes.matches, "seconds": round(item.seconds, 1)}
         for item in done

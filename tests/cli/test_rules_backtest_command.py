@@ -45,7 +45,7 @@ def rules(tmp_path: Path, made: World) -> Path:
     text = (folder / "sign_in.yml").read_text().replace("sign_in.py", "bad.py").replace("Test.SignIn", "Test.Bad")
     (folder / "bad.yml").write_text(text)
     (folder / "bad.py").write_text('def rule(event):\n    return event["missing"]\n')
-    (folder / "okta.yml").write_text(text.replace("Test.Bad", "Test.Okta").replace("AWS.CloudTrail", "Okta.SystemLog"))
+    (folder / "okta.yml").write_text(text.replace("Test.Bad", "Test.Okta").replace("AWS.CloudTrail", "Nobody.Knows"))
     return folder
 
 

@@ -37,7 +37,8 @@ READING = Moment(
     "while it reads", lambda here, asked: asked.method == "GET" and asked.path.startswith(f"/{here.bucket}/AWSLogs/")
 )
 PUBLISHING = Moment(
-    "while it writes the lake", lambda here, asked: asked.method == "PUT" and asked.path.startswith(f"/{here.lake}/")
+    "while it writes the lake",
+    lambda here, asked: asked.method == "PUT" and asked.path.startswith(f"/{here.lake}/") and "year=" in asked.path,
 )
 REGISTERING = Moment("while it registers in Glue", lambda here, asked: asked.action == "BatchCreatePartition")
 
