@@ -11,10 +11,10 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 ARGS ?=
 
 .PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
-	bench-backfill bench-queue bench-rules fuzz pictures clean
+	bench-backfill bench-queue bench-rules bench-observability fuzz pictures clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment by the lock (the other targets do it when needed)
 
@@ -77,6 +77,9 @@ bench-queue: $(STAMP) ## Measure the spooling of events that come in the queue i
 
 bench-rules: $(STAMP) ## Measure rules: judging events, getting ready, their tests
 	$(BIN)/python -m benchmarks.rules $(ARGS)
+
+bench-observability: $(STAMP) ## Measure what figures and checks cost ingest and start-up
+	$(BIN)/python -m benchmarks.observability $(ARGS)
 
 bench-sources: $(STAMP) ## Measure how fast each log type is read
 	$(BIN)/python -m benchmarks.sources $(ARGS)

@@ -1,0 +1,261 @@
+"""What observing costs: the figures during ingest, and the code of checks and figures at the start of a run.
+
+python -m benchmarks.observability [--events N] [--rounds N] [--starts N]
+
+Each side is a process of its own, on one core, in turns (with, without, without, with …); the medians are compared, by
+the clock and by the processor's time, which tells more where others use the machine too. The switches are in this
+file alone: iota has none. Side by side are
+
+- `iota ingest` over generated CloudTrail, and the same where nothing is computed for the figures nor written: of a
+  batch's events, lake, rules and alerts, of object arrivals, of the store's transactions. Still paid for by both: the
+  clock around each step, and on each 16th call of a rule, in the rules' own processes.
+- a cold `iota ingest` of one tiny object until its first asset begins, and the same with empty modules in the place of
+  the checks, their jobs and schedules. What the figures' modules take to import is measured by loading them once more,
+  and counted as well. A sensor's run is forked from a process that has imported all this, and begins faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from iota_dagster.demo.benchmark import benchmark_objects
+
+MOST_THROUGHPUT, MOST_START = 0.05, 0.2
+"""What observing may cost: a share of the throughput, seconds of a run's start-up."""
+TINY = 10
+"""Records of the object that a start-up is measured with."""
+
+
+class Side(StrEnum):
+    """What a process does without."""
+
+    WHOLE = "whole"
+    NO_FIGURES = "no-figures"
+    NO_CHECKS = "no-checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Seconds since a process began: by the clock, and of processor time, its children's too."""
+
+    clock: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process: when its first asset began and when it ended, the `records` that it read.
+
+    `figures` are the seconds that the modules of the figures take to import.
+    """
+
+    began: Moment
+    ended: Moment
+    records: int
+    figures: float
+
+
+def main() -> None:
+    """Measure both and print them; the exit code is 1 where observing costs more than it may."""
+    arguments = _arguments()
+    if arguments.side:
+        _be(Side(arguments.side), Path(arguments.logs))
+        return
+    load = os.getloadavg()[0]
+    print(f"load before: {load:.1f} on {os.cpu_count()} cores{', shared with others' if load > 1 else ''}")
+    with tempfile.TemporaryDirectory(prefix="iota-bench-") as folder:
+        root = Path(folder)
+        benchmark_objects(root / "logs", arguments.events, seed=1)
+        benchmark_objects(root / "tiny", TINY, seed=2)
+        share = _throughput(_alternating(root / "in", root / "logs", Side.NO_FIGURES, arguments.rounds))
+        seconds = _start_up(_alternating(root / "st", root / "tiny", Side.NO_CHECKS, arguments.starts))
+    if share > MOST_THROUGHPUT or seconds > MOST_START:
+        sys.exit(f"more than {MOST_THROUGHPUT:.0%} of throughput or {MOST_START} s of start-up")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000, help="records to generate")
+    parser.add_argument("--rounds", type=int, default=3, help="ingests of each side")
+    parser.add_argument("--starts", type=int, default=10, help="start-ups of each side")
+    parser.add_argument("--side", choices=list(Side), help=argparse.SUPPRESS)
+    parser.add_argument("logs", nargs="?", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _alternating(root: Path, logs: Path, without: Side, rounds: int) -> dict[Side, list[Run]]:
+    """So many runs of the whole and of what it is compared with, after one of each that only warms the caches."""
+    runs: dict[Side, list[Run]] = {Side.WHOLE: [], without: []}
+    order = [side for number in range(rounds + 1) for side in sorted(runs, reverse=number % 2 == 0)]
+    for number, side in enumerate(order):
+        run = _run(root / str(number), logs, side)
+        if number >= len(runs):
+            runs[side].append(run)
+    return runs
+
+
+def _run(home: Path, logs: Path, side: Side) -> Run:
+    """A process on the first core with a new home, from its start to its end."""
+    environment = {**os.environ, "IOTA_HOME": str(home), "IOTA_RULES": json.dumps(["rules"])}
+    command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.observability", "--side", side, str(logs)]
+    started = time.time()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    with process.stdout as stdout:
+        output = stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    ended = Moment(time.time() - started, used.ru_utime + used.ru_stime)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    found = json.loads(output)
+    return Run(Moment(found["at"] - started, found["cpu"]), ended, found["records"], found["figures"])
+
+
+def _throughput(runs: dict[Side, list[Run]]) -> float:
+    """Print what the figures cost of the throughput; the share by processor time."""
+    whole, bare = runs[Side.WHOLE], runs[Side.NO_FIGURES]
+    print(f"\ningest of {whole[0].records:,} records, all rules, one core, from the first asset on")
+    clock = _compare("events/s", whole, bare, lambda run: run.records / (run.ended.clock - run.began.clock), ",.0f")
+    cpu = _compare("events/s of CPU", whole, bare, lambda run: run.records / (run.ended.cpu - run.began.cpu), ",.0f")
+    lost, by_clock = 1 - cpu[0] / cpu[1], 1 - clock[0] / clock[1]
+    print(f"  figures cost {lost:.1%} of the throughput by CPU ({by_clock:.1%} by the clock),", end=" ")
+    print(f"may be {MOST_THROUGHPUT:.0%}")
+    return lost
+
+
+def _start_up(runs: dict[Side, list[Run]]) -> float:
+    """Print what checks and figures cost at a run's start; the seconds by processor time."""
+    whole, bare = runs[Side.WHOLE], runs[Side.NO_CHECKS]
+    print("\ncold start-up, from the process to the first line of its first asset, one core")
+    clock = _compare("seconds", whole, bare, lambda run: run.began.clock, ".3f")
+    cpu = _compare("seconds of CPU", whole, bare, lambda run: run.began.cpu, ".3f")
+    figures = statistics.median(run.figures for run in whole)
+    total = cpu[0] - cpu[1] + figures
+    print(f"  checks cost {cpu[0] - cpu[1]:.3f} s by CPU ({clock[0] - clock[1]:.3f} s by the clock),", end=" ")
+    print(f"the figures' modules {figures:.3f} s: {total:.3f} s, may be {MOST_START} s")
+    return total
+
+
+def _compare(
+    name: str, whole: Sequence[Run], bare: Sequence[Run], value: Callable[[Run], float], form: str
+) -> tuple[float, float]:
+    """Print and return both sides' medians; their spans are printed, too."""
+    medians = []
+    for side, runs in (("with", whole), ("without", bare)):
+        values = sorted(map(value, runs))
+        medians.append(statistics.median(values))
+        print(f"  {name:<16} {side:<8} {medians[-1]:{form}}  ({values[0]:{form}} to {values[-1]:{form}})")
+    return medians[0], medians[1]
+
+
+# ── in the process that is measured ──
+
+
+def _be(side: Side, logs: Path) -> None:
+    """Ingest like the command of that name, and print what it found."""
+    if side is Side.NO_CHECKS:
+        _without_checks()
+    if side is Side.NO_FIGURES:
+        _without_figures()
+    from iota_dagster.ingesting import ingest_paths
+
+    first = _first_asset()
+    summary = ingest_paths([logs])
+    if summary.problems:
+        sys.exit("\n".join(summary.problems))
+    figures = 0.0 if side is Side.NO_FIGURES else sum(_loading())
+    print(json.dumps({"records": summary.records, "figures": figures, "at": first[0].clock, "cpu": first[0].cpu}))
+
+
+def _first_asset() -> list[Moment]:
+    """Filled when the first asset begins, which asks for a claim at once: the epoch's seconds, and CPU."""
+    from iota_dagster.core.road import Road
+
+    moments: list[Moment] = []
+    claim = Road.claim
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        moments.append(Moment(time.time(), time.process_time()))
+        return claim(*arguments, **named)
+
+    _replace(Road, "claim", noted)
+    return moments
+
+
+def _without_figures() -> None:
+    """Put functions that do nothing in the place of those that compute and write figures."""
+    from iota_dagster.core import batch_figures
+    from iota_dagster.core.figures import Figures
+    from iota_dagster.core.store import figures
+
+    for module, names in (
+        (batch_figures, ("add_lookups", "add_files", "add_rules")),
+        (figures, ("record", "record_alerts", "add", "flush")),
+    ):
+        for name in names:
+            _replace(module, name, lambda *_, **__: None)
+    _replace(figures, "arrivals", lambda *_: {})
+    _replace(figures, "since_commit", lambda *_: [])
+    _replace(batch_figures, "event_figures", lambda *_, **__: Figures())
+
+
+def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    """Fails where there is nothing of the name any more, so that the comparison never becomes an empty one."""
+    assert callable(getattr(owner, name)), f"{owner.__name__}.{name}"
+    setattr(owner, name, function)
+
+
+def _without_checks() -> None:
+    """Put modules with nothing in them in the place of the checks and their jobs, before anything imports them."""
+    from types import ModuleType
+
+    import dagster as dg
+
+    @dg.job
+    def quality() -> None:
+        """A job without steps."""
+
+    schedule = dg.ScheduleDefinition(job=quality, cron_schedule="0 0 * * *")
+    empty: dict[str, dict[str, Any]] = {
+        "checks": {"CHECKS": [], "COMPLETENESS_JOBS": [], "COMPLETENESS_SCHEDULES": []},
+        "checks.quality": {"QUALITY_CHECKS": []},
+        "quality_job": {"quality": quality, "QUALITY_SCHEDULE": schedule},
+    }
+    for name, values in empty.items():
+        module = ModuleType(f"iota_dagster.defs.{name}")
+        module.__dict__.update(values)
+        sys.modules[module.__name__] = module
+
+
+def _loading() -> Iterator[float]:
+    """The seconds that each module of the figures takes to load: once more, now that all it needs is there."""
+    from importlib import reload
+
+    from iota_dagster.core import batch_figures, figures, metrics
+    from iota_dagster.core.store import figures as stored
+    from iota_dagster.core.store import operations
+
+    for module in (metrics, figures, batch_figures, stored, operations):
+        began = time.perf_counter()
+        reload(module)
+        yield time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}")
