@@ -21,6 +21,7 @@ from iota_dagster.core.local_objects import LocalObjects
 from iota_dagster.core.model import LogObject, ObjectRef
 from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.store import completeness as store
+from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import deliveries, digest_files, digests, log_objects
@@ -113,6 +114,13 @@ def test_a_file_that_nobody_told_of_is_missing_until_it_is_done(world: World) ->
     with world.database.begin() as connection:
         connection.execute(sa.update(log_objects).where(log_objects.c.key == key).values(status="done"))
     assert world.found() == []
+
+
+def test_a_file_that_is_gone_from_its_bucket_is_missing(world: World) -> None:
+    world.hours(3, known=lambda hour, key: "1b" not in key)
+    (key, text) = contents(["1a", "1b"], TEN + HOUR + timedelta(minutes=20))[1]
+    world.enter(key, text, status="missing")
+    assert world.found() == [(Kind.MISSING, "1b")]
 
 
 def test_another_content_than_the_listed_is_altered_even_beside_the_right_one(world: World) -> None:
@@ -290,6 +298,9 @@ def test_findings_are_one_alert_which_is_withdrawn_when_they_are_repaired(world:
     alarms(world).of_findings(Comparison((), True), TEN, NOW + HOUR)
     assert told(world)["iota.LogsMissing"][0] == "withdrawn"
     assert sent(world) == 1
+    with world.database.read() as connection:
+        counted = [total.value for total in figures.totals(connection) if total.labels[1:] == ("iota.LogsMissing",)]
+    assert counted == [1]  # an alert is counted when it comes to be
 
 
 def test_where_more_is_wrong_than_was_looked_at_nothing_is_taken_back(world: World) -> None:

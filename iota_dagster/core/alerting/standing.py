@@ -15,12 +15,15 @@ from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.alerting.text import storable
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import Match
+from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
 from iota_dagster.core.store.completeness import StoredAlarm, alarms
 from iota_dagster.core.store.database import Database
 
 PERIOD_MINUTES = 24 * 60
 """What is found of one day and one dedup string is one alert."""
+NO_LAG = timedelta(0)
+"""A finding is no event that was on its way to us."""
 ALWAYS = timedelta(days=366 * 100)
 """For what is news however long ago it happened."""
 
@@ -59,16 +62,19 @@ class StandingAlerts:
         return [self._record(name, matches.get(name), now, within) for name in names]
 
     def _record(self, name: str, match: Match | None, now: datetime, within: timedelta) -> AlertChanges:
+        unit = f"k{name}"  # each match is a unit of its own
         with self.database.begin() as connection:
-            return record_matches(
+            changes = record_matches(
                 connection,
-                f"k{name}",  # each match is a unit of its own
+                unit,
                 [match] if match else [],
                 notify=True,
                 now=now,
                 notify_within=within,
                 route=self.route,
             )
+            figures.record_alerts(connection, unit, changes.created, now, NO_LAG)
+            return changes
 
 
 def own_match(

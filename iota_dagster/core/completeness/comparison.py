@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from iota_dagster.core.completeness.digest import log_folder
 from iota_dagster.core.completeness.findings import Finding, Kind
 from iota_dagster.core.hours import Hour, hour_of, hour_start
+from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store.completeness import DigestRow, Unmet
 
@@ -51,6 +52,8 @@ def _unmet(item: Unmet) -> Finding:
         kind, detail = Kind.ALTERED, "its content has another hash than the digest says"
     elif item.status is None:
         kind, detail = Kind.MISSING, "a digest lists it, and nothing has told of it"
+    elif item.status == ObjectStatus.MISSING:
+        kind, detail = Kind.MISSING, "a digest lists it, and it is gone from its bucket"
     else:
         kind, detail = Kind.NOT_DONE, f"it is {item.status}"
     return Finding(kind, item.integration, item.bucket, item.key, item.end_at, detail)
