@@ -28,8 +28,10 @@ from iota_dagster.core.sources.headers import headers_of
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "logs"
 TARGETS = {"AWS.VPCFlow": 300_000, "AWS.CloudTrail": 40_000}
 TEXT_TARGET, JSON_TARGET = 100_000, 30_000
-# All but account ids, of which there are few in real logs.
-_LONG_NUMBER = re.compile(rb"(?<![0-9a-zA-Z.])(?![0-9]{12}(?![0-9a-zA-Z]))[0-9a-f]{2,}?([0-9]{4,5})(?![0-9a-zA-Z])")
+# All but account ids and ARNs, of which there are few in real logs.
+_LONG_NUMBER = re.compile(
+    rb"arn:[^ \"]+|(?<![0-9a-zA-Z.])(?![0-9]{12}(?![0-9a-zA-Z]))[0-9a-f]{2,}?([0-9]{4,5})(?![0-9a-zA-Z])"
+)
 _ADDRESS = re.compile(rb"\b(203\.0\.113|198\.51\.100|192\.0\.2)\.[0-9]{1,3}\b")
 
 
@@ -63,9 +65,12 @@ def fixture_records() -> dict[str, list[tuple[Source, list[bytes]]]]:
 
 def varied(record: bytes, number: int, chance: random.Random) -> bytes:
     """A record like another one, with ids, times and addresses of its own."""
-    other = _LONG_NUMBER.sub(
-        lambda found: found[0][: -len(found[1])] + b"%0*d" % (len(found[1]), number % 9999), record
-    )
+
+    def renumbered(found: re.Match[bytes]) -> bytes:
+        digits = len(found[1] or b"")
+        return found[0][:-digits] + b"%0*d" % (digits, number % 9999) if digits else found[0]
+
+    other = _LONG_NUMBER.sub(renumbered, record)
     return _ADDRESS.sub(lambda found: b"%s.%d" % (found[1], chance.randrange(254)), other)
 
 
