@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from iota_dagster.core.sources.fields import Layout, integer, moment, structure, text
+from iota_dagster.core.sources.fields import Layout, integer, moment, text
 from iota_dagster.core.sources.finders import IP, TRACE, USER
 from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.marks import TEXT_VALUE, Marks
+from iota_dagster.core.sources.onepassword_fields import LOCATION
 
 _LAYOUT = Layout(
     (
@@ -30,10 +31,7 @@ _LAYOUT = Layout(
         moment("session.login_time", "When that session was opened (UTC)"),
         text("session.device_uuid", "Id of the device of that session"),
         text("session.ip", "Address of that session", IP),
-        text("location.country", "Country of the address"),
-        text("location.region", "Region of the address"),
-        text("location.city", "City of the address"),
-        structure("location", "Where the address is, with its coordinates (JSON)"),
+        *LOCATION,
     ),
     time=("timestamp",),
     identity=("uuid",),

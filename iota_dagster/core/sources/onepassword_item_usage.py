@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from iota_dagster.core.sources.fields import Layout, integer, moment, structure, text
-from iota_dagster.core.sources.finders import IP, USER
+from iota_dagster.core.sources.fields import Layout, integer, moment, text
+from iota_dagster.core.sources.finders import USER
 from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.marks import TEXT_VALUE, Marks
+from iota_dagster.core.sources.onepassword_fields import CLIENT, LOCATION
 
 _LAYOUT = Layout(
     (
@@ -19,17 +20,8 @@ _LAYOUT = Layout(
         text("user.uuid", "Id of the user"),
         text("user.name", "Name of the user", USER),
         text("user.email", "Address of the user", USER),
-        text("client.app_name", "1Password app, e.g. 1Password Browser"),
-        text("client.app_version", "Version of the app"),
-        text("client.platform_name", "Browser, or kind of device"),
-        text("client.platform_version", "Version of the platform"),
-        text("client.os_name", "Operating system"),
-        text("client.os_version", "Version of the operating system"),
-        text("client.ip_address", "Address it was used from", IP),
-        text("location.country", "Country of the address"),
-        text("location.region", "Region of the address"),
-        text("location.city", "City of the address"),
-        structure("location", "Where the address is, with its coordinates (JSON)"),
+        *CLIENT,
+        *LOCATION,
     ),
     time=("timestamp",),
     identity=("uuid",),

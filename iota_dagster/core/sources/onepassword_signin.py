@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from iota_dagster.core.sources.fields import Layout, moment, structure, text
-from iota_dagster.core.sources.finders import IP, TRACE, USER
+from iota_dagster.core.sources.finders import TRACE, USER
 from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.marks import OBJECT_VALUE, TEXT_VALUE, Marks
+from iota_dagster.core.sources.onepassword_fields import CLIENT, LOCATION
 
 _LAYOUT = Layout(
     (
@@ -20,18 +21,9 @@ _LAYOUT = Layout(
         text("target_user.name", "Name of that user", USER),
         text("target_user.email", "Address of that user", USER),
         text("target_user.type", "Kind of that user"),
-        text("client.app_name", "1Password app, e.g. 1Password Browser"),
-        text("client.app_version", "Version of the app"),
-        text("client.platform_name", "Browser, or kind of device"),
-        text("client.platform_version", "Version of the platform"),
-        text("client.os_name", "Operating system"),
-        text("client.os_version", "Version of the operating system"),
-        text("client.ip_address", "Address it came from", IP),
-        text("location.country", "Country of the address"),
-        text("location.region", "Region of the address"),
-        text("location.city", "City of the address"),
+        *CLIENT,
+        *LOCATION,
         structure("details", "What the firewall rule looked at (JSON)"),
-        structure("location", "Where the address is, with its coordinates (JSON)"),
     ),
     time=("timestamp",),
     identity=("uuid",),
