@@ -39,6 +39,7 @@ from iota_dagster.server import make_app, registry_of
 from iota_dagster.settings import Settings, load_settings
 from tests.aws import Answer, Asked, Aws, sts_error
 from tests.core.digests import FINGERPRINT, Trail, contents, public_key
+from tests.damage import flip
 from tests.platform.waiting import wait_until
 from tests.road.world import World, drive
 from tests.road.world import content as packed
@@ -322,25 +323,24 @@ def test_objects_that_a_digest_names_and_somebody_deleted_fail_its_check_and_tel
     assert place.red() == Red({"iota_objects trail missing": 1}, set(), checks, alerts)
 
 
-def flip(path: Path) -> None:
-    """Change a few bytes in the middle of a file, and not its size."""
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 16] = bytes(byte ^ 0xFF for byte in data[middle : middle + 16])
-    path.unlink()
-    path.write_bytes(data)
-
-
-def test_a_corrupted_lake_file_fails_the_checks_of_the_lake_and_tells_people(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("column", "checks", "alerts"),
+    [
+        ("p_raw", {f"{TABLE}.rows_as_ledgered"}, {"iota.LakeQuality"}),
+        ("p_source_key", {f"{TABLE}.rows_as_ledgered", "lake.rows_in_lake"}, {"iota.LakeQuality", "iota.Accounting"}),
+    ],
+)
+def test_a_corrupted_lake_file_fails_the_checks_of_the_lake_and_tells_people(
+    place: Place, column: str, checks: set[str], alerts: set[str]
+) -> None:
     c = lake_files.c
     with place.platform.database.read() as connection:
         name = connection.execute(sa.select(c.path).where(c.table_name == TABLE)).scalars().first()
     assert name
     path = place.platform.lake.local_path(name)
     assert path
-    flip(path)
-    checks = {f"{TABLE}.rows_as_ledgered", "lake.rows_in_lake"}
-    assert place.red("all") == Red(checks=checks, alerts={"iota.LakeQuality", "iota.Accounting"})
+    flip(path, column)
+    assert place.red("all") == Red(checks=checks, alerts=alerts)
 
 
 def test_a_rule_that_hangs_is_counted_and_told_of_and_the_other_rules_work(place: Place) -> None:

@@ -9,6 +9,7 @@ IotaError
 │   ├── ObjectRefused        its bucket is not configured, or access is denied
 │   │   └── ObjectArchived       it is in an archive (Glacier) and must be restored first
 │   └── ObjectTooLarge       a limit of `decode.DecodeLimits` was passed
+├── LakeFileDamaged      a file of the lake is missing, or not what was published
 ├── RecordRejected       one record cannot be parsed: it goes to quarantine
 ├── RuleError            a rule file or a rule call is wrong
 ├── DeliveryFailed       a destination did not take an alert
@@ -76,6 +77,14 @@ class ObjectTooLarge(ObjectError):
     """The object passes a configured limit (size, ratio)."""
 
     reason = "too_large"
+
+
+class LakeFileDamaged(IotaError):
+    """A file of the lake is not what was published; `what` is it: "missing", "damaged: …"."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f'{path} is {what}; see "Lost state" in docs/operations.md')
+        self.path, self.what = path, what
 
 
 class RecordRejected(IotaError):

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from iota_dagster.core.lake.parquet import open_reader
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.work import WorkArea
 
@@ -124,12 +124,9 @@ def spread(minutes: Mapping[Minute, int], first: Minute, bars: int, width: int) 
 
 
 def _row_groups(lake: Storage, paths: Sequence[str]) -> Iterator[pa.Table]:
-    filesystem, root = lake.arrow()
     for path in paths:
-        with pq.ParquetFile(f"{root}/{path}", filesystem=filesystem) as file:
-            columns = [name for name in (_TIME, _FLAG) if name in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns)
+        with open_reader(lake, path) as file:
+            yield from file.row_groups((_TIME, _FLAG))
 
 
 def _usable(rows: pa.RecordBatch | pa.Table) -> Times:

@@ -78,7 +78,7 @@ def scan_file(local: Path, path: str, table: str, base: bool) -> Scanned:
     columns = ("p_batch", "match_id") if matches else (*_PLACE, "p_log_type", "p_event_id", "p_raw")
     found, indexes = [np.empty(0, dtype=ID)], [np.empty(0, np.int32)]
     places: dict[Place, int] = {}
-    with pq.ParquetFile(local, memory_map=False) as parquet:
+    with pq.ParquetFile(local, memory_map=False, page_checksum_verification=True) as parquet:
         for rows in parquet.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
             texts = {name: rows.column(name).to_pylist() for name in columns}
             found.append(_match_ids(texts) if matches else _event_ids(texts))

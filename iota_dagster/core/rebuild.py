@@ -8,12 +8,12 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from iota_dagster.core.copies import as_ids
 from iota_dagster.core.id_files import ID, make_ids, sorted_ids
 from iota_dagster.core.identity import digest, fingerprint
+from iota_dagster.core.lake.parquet import open_reader
 from iota_dagster.core.seen import Admission
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.storage import Storage
@@ -21,6 +21,8 @@ from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
+
+_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,12 @@ class IdRebuilder:
         return sorted_ids(ids)
 
     def _from_lake(self, admission: Admission, paths: list[str]) -> NDArray[np.void]:
-        filesystem, root = self.lake.arrow()
         found = [np.empty(0, dtype=ID)]
         for path in paths:
-            file = pq.ParquetFile(f"{root}/{path}", filesystem=filesystem)
-            for rows in file.iter_batches(columns=["p_batch", "p_event_id", "p_raw"]):
-                mine = rows.filter(pc.equal(rows["p_batch"], pa.scalar(admission.batch_id)))
-                found.append(_identities(admission, mine))
+            with open_reader(self.lake, path) as file:
+                for rows in file.batches(_ROWS_AT_ONCE, ["p_batch", "p_event_id", "p_raw"]):
+                    mine = rows.filter(pc.equal(rows["p_batch"], pa.scalar(admission.batch_id)))
+                    found.append(_identities(admission, mine))
         return np.concatenate(found)
 
     def _from_work(self, admission: Admission, name: str) -> NDArray[np.void]:

@@ -109,7 +109,7 @@ def _alarms(platform: Platform) -> QualityAlarms:
 
 
 def _reader(platform: Platform) -> FileReader:
-    return FileReader(platform.lake, platform.settings.scratch)
+    return FileReader(platform.lake)
 
 
 def _due(platform: Platform, tables: Collection[str]) -> list[TableHour]:

@@ -31,7 +31,7 @@ def platform(tmp_path: Path, store_url: str) -> Iterator[Platform]:
 
 
 def accountant(platform: Platform) -> Accountant:
-    return Accountant(platform.database, FileReader(platform.lake, platform.settings.scratch), {LOG_TYPE: TABLE})
+    return Accountant(platform.database, FileReader(platform.lake), {LOG_TYPE: TABLE})
 
 
 def test_an_hour_that_adds_up_is_right_and_its_sums_are_those_of_its_objects(platform: Platform) -> None:

@@ -59,7 +59,7 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 @pytest.fixture
 def reader(storage: LocalStorage, tmp_path: Path) -> FileReader:
-    return FileReader(storage, tmp_path / "scratch")
+    return FileReader(storage)
 
 
 def wrong(found: HourRead) -> set[tuple[FactKind, str, str]]:

@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from iota_dagster.core.aws.clients import ClientFactory
-from iota_dagster.core.errors import Outage
+from iota_dagster.core.errors import IotaError, LakeFileDamaged, Outage
 from iota_dagster.core.hours import Hour, hour_folder, hour_of, hour_start
+from iota_dagster.core.lake.parquet import open_writer
 from iota_dagster.core.lake.query import QueryError, QueryLimits, query
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, lake_files, metadata
+from tests.damage import flip
 
 SCHEMA = pa.schema(
     [
@@ -45,7 +47,8 @@ class Lake:
         path = self.row(hour, table, source)
         path.parent.mkdir(parents=True)
         rows = [{"eventName": name, "eventSource": "s3", "p_event_time": hour_start(hour)} for name in names]
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+        with open_writer(path, SCHEMA) as writer:
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
         return path
 
     def row(self, hour: Hour, table: str = "cloudtrail_events", source: str = "b1") -> Path:
@@ -274,11 +277,25 @@ def test_an_error_in_the_middle_of_a_result_is_a_line_too(lake: Lake) -> None:
         lake.ask("SELECT (CASE WHEN i = 900000 THEN 'x' ELSE '1' END)::INT FROM range(1_000_000) r(i)")
 
 
-@pytest.mark.parametrize("table", ["cloudtrail_events", "future_events"])
-def test_a_lake_file_that_is_not_there_is_an_outage(lake: Lake, table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ("cloudtrail_events", Outage, r"the lake did not answer: .*b1\.parquet"),
+        ("future_events", LakeFileDamaged, r"b1\.parquet is missing"),
+    ],
+)
+def test_a_lake_file_that_is_not_there_is_named(lake: Lake, table: str, error: type[IotaError], message: str) -> None:
     lake.row(HOUR, table)
-    with pytest.raises(Outage, match=r"the lake did not answer: .*b1\.parquet"):
+    with pytest.raises(error, match=message):
         lake.ask(f"SELECT * FROM {table}")
+
+
+def test_a_page_with_a_flipped_byte_is_an_error_and_never_a_wrong_answer(lake: Lake) -> None:
+    path = lake.file(HOUR, *(f"Get{number * 7919 % 1009}" for number in range(1_000)))
+    flip(path, "eventName")
+    with pytest.raises(QueryError, match="a file of the lake is damaged"):
+        lake.ask("SELECT eventName FROM cloudtrail_events")
+    assert lake.ask("SELECT count(eventSource) AS n FROM cloudtrail_events") == [{"n": 1_000}]
 
 
 def test_all_logs_are_one_table_with_the_columns_that_they_share(lake: Lake) -> None:

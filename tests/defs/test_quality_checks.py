@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -134,10 +135,14 @@ def lake_file(hour: Hour = HOUR, name: int = 0) -> Path:
     return found
 
 
-def rewrite(path: Path, table: pa.Table) -> None:
-    """Put another file in the place of one of the lake's, as somebody would who is not iota."""
+def rewrite(path: Path, table: pa.Table, *, published: bool = True) -> None:
+    """Put another file in the place of one of the lake's: `published` by a fault of ours, or by somebody else."""
     path.unlink()
     pq.write_table(table, path)
+    if published:
+        values = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        with opened() as platform, platform.database.begin() as connection:
+            connection.execute(sa.update(lake_files).where(lake_files.c.path.endswith(path.name)).values(**values))
 
 
 def ledger(**values: Any) -> None:
@@ -188,6 +193,17 @@ def test_missing_rows_fail_the_ledgers_check_with_file_and_batch_and_the_account
     assert astray["object"].endswith(whole["p_source_key"][0].as_py())
     assert (astray["ledger"], astray["lake"]) == (len(whole), len(whole) - 1)
     assert alerts() == {"iota.LakeQuality": "open", "iota.Accounting": "open"}
+
+
+def test_a_file_that_somebody_else_wrote_fails_the_ledgers_check_even_with_the_same_rows(inbox: Path) -> None:
+    path = lake_file()
+    size = path.stat().st_size
+    rewrite(path, pq.read_table(path), published=False)
+    found = look()
+    assert failed(found) == {f"{TABLE}.{LEDGER}"}
+    (sample,) = samples(found, f"{TABLE}.{LEDGER}")
+    assert sample["subject"].endswith(path.name)
+    assert sample["value"] == f"whole, damaged: {path.stat().st_size} bytes of {size}, with another hash"
 
 
 def test_an_id_that_is_there_twice_in_the_hour_fails_the_rows_check_even_over_two_files(inbox: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake.parquet import open_reader
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.schema import lake_files
 
@@ -39,12 +37,10 @@ def files_between(connection: sa.Connection, table: str, hours: range) -> list[P
 
 
 def read_columns(lake: Storage, file: PastFile, columns: Iterable[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Some columns of a file, of the types in `schema`; one that an older file lacks is null. `Outage` as it says."""
+    """Some columns of a file, of the types in `schema`; null where an older file lacks one. Raises as `LakeReader`."""
     wanted = list(dict.fromkeys(columns))
-    filesystem, root = lake.arrow()
-    with _outages(), pq.ParquetFile(f"{root}/{file.path}", filesystem=filesystem) as parquet:
-        present = [name for name in wanted if name in parquet.schema_arrow.names]
-        for rows in parquet.iter_batches(ROWS_AT_ONCE, columns=present):
+    with open_reader(lake, file.path) as reader:
+        for rows in reader.batches(ROWS_AT_ONCE, wanted):
             yield _conform(rows, wanted, schema)
 
 
@@ -56,11 +52,3 @@ def _conform(rows: pa.RecordBatch, wanted: Sequence[str], schema: pa.Schema) -> 
         for name in wanted
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema([schema.field(name) for name in wanted]))
-
-
-@contextmanager
-def _outages() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Outage(f"the lake did not answer: {error}") from error

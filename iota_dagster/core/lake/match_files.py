@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.parquet import open_writer
 from iota_dagster.core.lake.publication import Lake, NewFile
-from iota_dagster.core.lake.rewrite import open_writer
 from iota_dagster.core.model import Match
 from iota_dagster.core.store.lake_catalog import TableHour
 

@@ -21,19 +21,17 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.parquet import SCANNED, is_damage, open_reader
 from iota_dagster.core.lake.schema import COMMON
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import UtcDateTime, alerts, lake_files
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
-
     from iota_dagster.core.storage import Storage
 
 ALERTS = "alerts"
@@ -44,7 +42,6 @@ ALL_LOGS = "all_logs"
 HOUR_COLUMNS = pa.schema([pa.field(name, pa.string()) for name in ("year", "month", "day", "hour")])
 """What a row's folder says of it, behind the table's own columns."""
 
-_PARQUET = ds.ParquetFileFormat()
 _SCAN = {"batch_size": 8_192, "batch_readahead": 4, "fragment_readahead": 4}
 _SCAN_FAILED = re.compile(r"reading the stream registered as '[^']*' failed: (.*)")
 
@@ -99,15 +96,14 @@ def _tables(
     stored = connection.scalars(sa.select(lake_files.c.table_name).distinct())
     names = sorted({ALERTS, ALL_LOGS, *schemas, *stored})
     named = [name for name in names if name.casefold() in sql.casefold()] or names
-    filesystem, root = lake.arrow()
     found: dict[str, ds.Dataset | pa.Table] = {}
     for name in named:
         if name == ALERTS:
             found[name] = _store_table(connection, alerts)
         elif name == ALL_LOGS:
-            found[name] = _all_logs(connection, filesystem, root)
+            found[name] = _all_logs(connection, lake)
         else:
-            found[name] = _lake_table(connection, name, schemas.get(name), filesystem, root)
+            found[name] = _lake_table(connection, name, schemas.get(name), lake)
     return found
 
 
@@ -119,21 +115,19 @@ class _Dataset(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no ty
         return super().scanner(*columns, **{**options, **_SCAN})
 
 
-def _lake_table(
-    connection: sa.Connection, name: str, schema: pa.Schema | None, filesystem: FileSystem, root: str
-) -> ds.Dataset:
+def _lake_table(connection: sa.Connection, name: str, schema: pa.Schema | None, lake: Storage) -> ds.Dataset:
     """A table over exactly the files that the store names; those of other hours are never opened."""
     files = _files(connection, lake_files.c.table_name == name)
     if schema is None:  # a log type of another version of iota: its newest file knows
-        with _lake_outages():
-            schema = pq.read_schema(f"{root}/{files[-1][1]}", filesystem=filesystem)
-    return _dataset(files, schema, filesystem, root)
+        with open_reader(lake, files[-1][1]) as newest:
+            schema = newest.schema
+    return _dataset(files, schema, lake)
 
 
-def _all_logs(connection: sa.Connection, filesystem: FileSystem, root: str) -> ds.Dataset:
+def _all_logs(connection: sa.Connection, lake: Storage) -> ds.Dataset:
     """The same over the files of every table but the matches."""
     files = _files(connection, lake_files.c.table_name != alert_matches.TABLE)
-    return _dataset(files, COMMON, filesystem, root)
+    return _dataset(files, COMMON, lake)
 
 
 def _files(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[tuple[Hour, str]]:
@@ -142,12 +136,13 @@ def _files(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[tup
     return [(row.hour, row.path) for row in rows]
 
 
-def _dataset(files: Sequence[tuple[Hour, str]], schema: pa.Schema, filesystem: FileSystem, root: str) -> ds.Dataset:
+def _dataset(files: Sequence[tuple[Hour, str]], schema: pa.Schema, lake: Storage) -> ds.Dataset:
+    filesystem, root = lake.arrow()
     of_hour = _hour_expressions()
     fragments = [
-        _PARQUET.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in files
+        SCANNED.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in files
     ]
-    return _Dataset(fragments, pa.schema([*schema, *HOUR_COLUMNS]), _PARQUET, filesystem)
+    return _Dataset(fragments, pa.schema([*schema, *HOUR_COLUMNS]), SCANNED, filesystem)
 
 
 def _hour_expressions() -> Callable[[Hour], pc.Expression]:
@@ -241,14 +236,6 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 @contextmanager
-def _lake_outages() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Outage(f"the lake did not answer: {error}") from error
-
-
-@contextmanager
 def _plain_errors(tables: Sequence[str]) -> Iterator[None]:
     """DuckDB's errors as one line with a hint. Those of a result that is being read come through Arrow as it raises."""
     try:
@@ -260,6 +247,8 @@ def _plain_errors(tables: Sequence[str]) -> Iterator[None]:
 def _plain(text: str, tables: Sequence[str]) -> IotaError:
     text = text.split("\n\nLINE ")[0]
     kind, _, rest = " ".join(text.split()).partition(": ")
+    if is_damage(rest):
+        return QueryError(f"a file of the lake is damaged: the check `rows_as_ledgered` of its table names it ({rest})")
     if scan := _SCAN_FAILED.search(rest):
         return Outage(f"the lake did not answer: {scan[1]}")
     if "Interrupt" in kind or "Interrupted" in text:

@@ -7,26 +7,19 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from iota_dagster.core.lake.parquet import open_reader, open_writer
 from iota_dagster.core.storage import Storage
 
 ROW_GROUP_BYTES = 64 << 20
 """Rows that are held before a row group is written: the groups of many small files become few large ones."""
-COMPRESSION_LEVEL = 1
-"""The first level: within 10 % of the size of level 3 on CloudTrail, at 60 % of its time."""
-
-
-def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer of a lake file: the one place for the lake's Parquet options."""
-    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=COMPRESSION_LEVEL)
 
 
 def without_batch(storage: Storage, source: str, batch_id: str, target: Path) -> int:
     """Write a file's rows of all batches but one; the number of rows written (0: no file)."""
     rows = 0
-    with _open(storage, source) as file, open_writer(target, file.schema_arrow) as writer:
-        for group in _row_groups(file):
+    with open_reader(storage, source) as file, open_writer(target, file.schema) as writer:
+        for group in file.row_groups():
             kept = group.filter(pc.not_equal(group["p_batch"], pa.scalar(batch_id)))
             if kept.num_rows:
                 writer.write_table(kept)
@@ -40,6 +33,12 @@ def join(storage: Storage, sources: Sequence[str], schema: pa.Schema, target: Pa
     """Write the rows of several files into one, file by file; a column that an older file lacks is null."""
     tables = (conform(group, schema) for source in sources for group in row_groups(storage, source))
     return write_tables(tables, schema, target)
+
+
+def row_groups(storage: Storage, path: str) -> Iterator[pa.Table]:
+    """A lake file's rows, a row group at a time."""
+    with open_reader(storage, path) as file:
+        yield from file.row_groups()
 
 
 def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) -> int:
@@ -59,12 +58,6 @@ def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, target: Path) ->
     return rows
 
 
-def row_groups(storage: Storage, path: str) -> Iterator[pa.Table]:
-    """A lake file's rows, a row group at a time."""
-    with _open(storage, path) as file:
-        yield from _row_groups(file)
-
-
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """A table in another revision of its schema: columns by name, missing ones null, types cast."""
     columns = [
@@ -72,13 +65,3 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
-
-
-def _open(storage: Storage, path: str) -> pq.ParquetFile:
-    filesystem, root = storage.arrow()
-    return pq.ParquetFile(f"{root}/{path}", filesystem=filesystem)
-
-
-def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
-    for index in range(file.num_row_groups):
-        yield file.read_row_group(index)

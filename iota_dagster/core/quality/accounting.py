@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from iota_dagster.core.errors import LakeFileDamaged
 from iota_dagster.core.hours import Hour, hour_key
-from iota_dagster.core.quality.files import Damaged, FileReader
+from iota_dagster.core.quality.files import FileReader
 from iota_dagster.core.store import accounting as store
 from iota_dagster.core.store.accounting import BatchRows, ObjectCount
 from iota_dagster.core.store.database import Database
@@ -113,8 +114,8 @@ class Accountant:
         for path, file in sorted(files.items()):
             try:
                 found.update(self._in_file(file, ids))
-            except Damaged as why:
-                broken.append(f"{path}: {why}")
+            except LakeFileDamaged as why:
+                broken.append(f"{path}: {why.what}")
         return found, broken
 
     def _in_file(self, file: LakeFile, ids: pa.Array) -> Counter[_Place]:

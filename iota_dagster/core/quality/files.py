@@ -5,12 +5,9 @@ Nothing here depends on the size of an hour but eight bytes for each of at most 
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +15,8 @@ import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
-from iota_dagster.core.errors import Outage
+from iota_dagster.core.errors import LakeFileDamaged
+from iota_dagster.core.lake.parquet import LakeReader, file_hash, open_reader
 from iota_dagster.core.quality.suite import Suite, type_name
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.lake_catalog import LakeFile
@@ -30,10 +28,6 @@ WHOLE = "whole"
 _BATCH = "p_batch"
 
 Hashes = NDArray[np.uint64]
-
-
-class Damaged(Exception):
-    """A file is not what was published; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +48,25 @@ class FileRead:
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """Reads files of the lake; `scratch` is for those that have to be compared byte by byte."""
+    """Reads files of the lake. All methods raise `LakeFileDamaged` and `Outage`."""
 
     storage: Storage
-    scratch: Path
+
+    def check(self, file: LakeFile) -> None:
+        """Hold all of a file's bytes against the hash it was published with: no part of it may be damaged."""
+        digest, size = file_hash(self.storage, file.path)
+        if digest != file.sha256:
+            raise LakeFileDamaged(file.path, f"damaged: {size} bytes of {file.bytes}, with another hash")
 
     def read(self, file: LakeFile, suite: Suite, turn: int, turns: int) -> FileRead:
-        """One file, with the hashes of one of `turns` shares of its identities. Raises `Damaged` and `Outage`."""
-        try:
-            with self._open(file) as parquet:
-                return _read(file, parquet, suite, turn, turns)
-        except (OSError, pa.ArrowException) as error:
-            raise self._why(file, error) from error
+        """One file, with the hashes of one of `turns` shares of its identities."""
+        with open_reader(self.storage, file.path) as reader:
+            return _read(file, reader, suite, turn, turns)
 
     def batches(self, file: LakeFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of a file, in pieces. Raises `Damaged` and `Outage`."""
-        try:
-            with self._open(file) as parquet:
-                yield from parquet.iter_batches(ROWS_AT_ONCE, columns=list(columns))
-        except (OSError, pa.ArrowException) as error:
-            raise self._why(file, error) from error
-
-    def _open(self, file: LakeFile) -> pq.ParquetFile:
-        filesystem, root = self.storage.arrow()
-        return pq.ParquetFile(f"{root}/{file.path}", filesystem=filesystem)
-
-    def _why(self, file: LakeFile, error: Exception) -> Damaged | Outage:
-        """Whether the file or the storage is to blame: the file's own bytes tell."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        copy = self.scratch / f"quality-{uuid.uuid4().hex}"
-        try:
-            self.storage.download(file.path, copy)
-            with copy.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = copy.stat().st_size
-        except FileNotFoundError:
-            return Damaged("missing")
-        finally:
-            copy.unlink(missing_ok=True)
-        if digest == file.sha256:
-            return Outage(f"the lake did not answer: {error}")
-        return Damaged(f"damaged: {size} bytes of {file.bytes}, with another hash")
+        """Some columns of a file, in pieces."""
+        with open_reader(self.storage, file.path) as reader:
+            yield from reader.batches(ROWS_AT_ONCE, columns)
 
 
 def hashes_of(column: pa.Array) -> Hashes:
@@ -109,13 +81,13 @@ def doubled(reads: Sequence[FileRead]) -> Hashes:
     return np.unique(joined[1:][joined[1:] == joined[:-1]])
 
 
-def _read(file: LakeFile, parquet: pq.ParquetFile, suite: Suite, turn: int, turns: int) -> FileRead:
-    schema = parquet.schema_arrow
+def _read(file: LakeFile, reader: LakeReader, suite: Suite, turn: int, turns: int) -> FileRead:
+    schema, parquet = reader.schema, reader.parquet
     types = {name: type_name(schema.field(name).type) for name in schema.names}
     is_readable = all(types.get(name) == type_name(suite.schema.field(name).type) for name in suite.columns)
-    wanted = [name for name in (_BATCH, *suite.columns) if name in types]  # all of them: what is damaged shows now
+    wanted = [name for name in (_BATCH, *suite.columns) if name in types]
     batches, hashes = Counter[str](), [np.empty(0, np.uint64)]
-    for rows in parquet.iter_batches(ROWS_AT_ONCE, columns=wanted):
+    for rows in reader.batches(ROWS_AT_ONCE, wanted):
         if _BATCH in wanted:
             batches.update(_counts(rows.column(_BATCH)))
         if is_readable:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from iota_dagster.core.quality.files import HASHES, WHOLE, Damaged, FileRead, FileReader, Hashes, doubled, hashes_of
+from iota_dagster.core.errors import LakeFileDamaged
+from iota_dagster.core.quality.files import HASHES, WHOLE, FileRead, FileReader, Hashes, doubled, hashes_of
 from iota_dagster.core.quality.suite import (
     Expectation,
     Fact,
@@ -74,11 +75,12 @@ def read_hour(
 
     Raises `Outage` when the lake does not answer; a file that is missing or damaged is a fact.
     """
+    altered = _altered(reader, files)
     turns = 1 + sum(file.rows for file in files) // HASHES
     facts, reads, suspects = list[Fact](), list[FileRead](), np.empty(0, np.uint64)
     for turn in range(turns):
         reads, broken = _read_all(reader, files, suite, turn, turns)
-        facts = [*broken, *_facts_of(reads, suite)]
+        facts = [*_files(files, broken | altered), *_facts_of(reads, suite)]
         suspects = np.concatenate([suspects, doubled(reads)])[:MOST_SUSPECTS]
     if admitted is not None:
         facts += _admitted(reads, admitted)
@@ -106,15 +108,31 @@ def breaches(expectation: Expectation, rows: pa.RecordBatch) -> NDArray[np.bool_
     return np.asarray(wrong.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
 
 
+def _altered(reader: FileReader, files: Sequence[LakeFile]) -> dict[str, str]:
+    """The files with other bytes than were published; what can be read of them is examined all the same."""
+    found = {}
+    for file in files:
+        try:
+            reader.check(file)
+        except LakeFileDamaged as why:
+            found[file.path] = why.what
+    return found
+
+
+def _files(files: Sequence[LakeFile], broken: Mapping[str, str]) -> Iterator[Fact]:
+    for file in files:
+        yield Fact(FactKind.FILE, file.path, WHOLE, broken.get(file.path, WHOLE))
+
+
 def _read_all(
     reader: FileReader, files: Sequence[LakeFile], suite: Suite, turn: int, turns: int
-) -> tuple[list[FileRead], list[Fact]]:
-    reads, broken = [], []
+) -> tuple[list[FileRead], dict[str, str]]:
+    reads, broken = [], {}
     for file in files:
         try:
             reads.append(reader.read(file, suite, turn, turns))
-        except Damaged as why:
-            broken.append(Fact(FactKind.FILE, file.path, WHOLE, str(why)))
+        except LakeFileDamaged as why:
+            broken[file.path] = why.what
     return reads, broken
 
 
@@ -123,7 +141,6 @@ def _facts_of(reads: Sequence[FileRead], suite: Suite) -> Iterator[Fact]:
     types: dict[tuple[str, str], str] = {}
     required = {*suite.required, *suite.columns}
     for item in reads:
-        yield Fact(FactKind.FILE, item.file.path, WHOLE, WHOLE)
         yield Fact(FactKind.FILE_ROWS, item.file.path, str(item.file.rows), str(item.rows))
         nulls.update(item.nulls)
         for name in suite.schema.names:
