@@ -73,7 +73,7 @@ class Scanned:
 
 
 def scan_file(local: Path, path: str, table: str, base: bool) -> Scanned:
-    """Read a file of a table; `path` is its name in the lake. Raises Arrow's error when it is no whole Parquet file."""
+    """Read a file of a table; `path` is its name in the lake. Raises Arrow's errors."""
     matches = table == alert_matches.TABLE
     columns = ("p_batch", "match_id") if matches else (*_PLACE, "p_log_type", "p_event_id", "p_raw")
     found, indexes = [np.empty(0, dtype=ID)], [np.empty(0, np.int32)]

@@ -24,10 +24,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from iota_dagster.core import id_files
-from iota_dagster.core.errors import IotaError
+from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import hour_folder, hour_key, parse_hour_folder
 from iota_dagster.core.lake import alert_matches, rewrite
 from iota_dagster.core.lake.ownership import adopt, read_marker
+from iota_dagster.core.lake.parquet import reading
 from iota_dagster.core.lake.publication import Lake, NewFile, lake_path
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.lake_scan import Scanned, scan_file
@@ -82,9 +83,9 @@ class Repair:
             progress(key)
             try:
                 self._repair_hour(key, files, now, dry_run, done)
-            except (pa.ArrowException, IotaError) as error:
-                if isinstance(error, IotaError) and error.retry_helps:
-                    raise
+            except Outage:
+                raise
+            except IotaError as error:
                 done.problems.append(f"{key[0]}, hour {hour_key(key[1])}: {error}")
         if not dry_run and not done.problems:
             adopt(self.lake.database, self.lake.storage, now)
@@ -131,7 +132,7 @@ class Repair:
             self._write(key, state, parts, now, done)
 
     def _scan(self, table: str, file: StoredFile, base: bool) -> Scanned:
-        with self._local(file.path) as path:
+        with self._local(file.path) as path, reading(self.lake.storage, file.path):
             return scan_file(path, file.path, table, base)
 
     @contextmanager

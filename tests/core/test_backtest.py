@@ -17,7 +17,7 @@ from iota_dagster.backtesting import Order, run_backtest
 from iota_dagster.core.backtest import tallies
 from iota_dagster.core.backtest.report import BacktestReport, Difference, RuleResult
 from iota_dagster.core.backtest.run import History, event_hours
-from iota_dagster.core.errors import Outage, RuleError, SettingsError
+from iota_dagster.core.errors import LakeFileDamaged, Outage, RuleError, SettingsError
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.store.schema import metadata
 from iota_dagster.platform import Platform
@@ -204,9 +204,16 @@ def test_a_column_that_an_older_file_lacks_is_no_obstacle(copied: Platform) -> N
 
 
 def test_a_lake_that_does_not_answer_is_an_outage(copied: Platform) -> None:
+    root = Path(copied.lake.url.removeprefix("file://"))
+    root.rename(root.with_name("elsewhere"))
+    with pytest.raises(Outage):
+        run(copied)
+
+
+def test_a_file_that_is_missing_from_the_lake_is_named(copied: Platform) -> None:
     for found in list(copied.lake.list("cloudtrail_events/")):
         copied.lake.delete(found.path)
-    with pytest.raises(Outage, match="the lake did not answer"):
+    with pytest.raises(LakeFileDamaged, match=r"cloudtrail_events/.*\.parquet is missing"):
         run(copied)
 
 

@@ -17,6 +17,7 @@ from iota_dagster.core.sources import source_of
 from iota_dagster.core.store import identity
 from iota_dagster.core.store.schema import batches, lake_files, log_objects, retired_files
 from iota_dagster.platform import Platform
+from tests.damage import flip
 from tests.road.state import admitted, lake_rows
 from tests.road.world import LOG_TYPE, NINE, NOW, TEN, World, drive, record, run_once, sign_in
 
@@ -152,12 +153,15 @@ def test_a_switch_that_was_under_way_leaves_every_event_once(done: Platform, ber
     assert admitted(bereft) == admitted(done)
 
 
-def test_a_damaged_file_is_named_and_the_lake_stays_foreign(bereft: Platform) -> None:
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no parquet"), lambda path: flip(path, "p_raw")])
+def test_a_damaged_file_is_named_and_the_lake_stays_foreign(bereft: Platform, damage: Callable[[Path], object]) -> None:
     path = next(file.path for file in bereft.lake.list(f"{TABLE}/"))
-    bereft.lake.write(path, b"no parquet")
+    local = bereft.lake.local_path(path)
+    assert local
+    damage(local)
     found = Repair(bereft.road.lake, bereft.state).run(NOW)
     assert len(found.problems) == 1
-    assert TABLE in found.problems[0]
+    assert f"{path} is damaged" in found.problems[0]
     assert found.hours == 2
     with pytest.raises(ForeignLake):
         bereft.road.lake.require_own()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from iota_dagster.core.errors import LakeFileDamaged, Outage
@@ -21,10 +20,6 @@ from iota_dagster.core.storage import Storage
 
 COMPRESSION_LEVEL = 1
 """The first level: within 10 % of the size of level 3 on CloudTrail, at 60 % of its time."""
-SCANNED = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
-"""How a query scans the files."""
 _PIECE = 1 << 20
 _WRONG_CHECKSUM = "page integrity"  # Arrow raises OSError for it, without an error number of its own
 

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import alert_matches
-from iota_dagster.core.lake.parquet import SCANNED, is_damage, open_reader
+from iota_dagster.core.lake.parquet import is_damage, open_reader
 from iota_dagster.core.lake.schema import COMMON
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import UtcDateTime, alerts, lake_files
@@ -42,6 +42,8 @@ ALL_LOGS = "all_logs"
 HOUR_COLUMNS = pa.schema([pa.field(name, pa.string()) for name in ("year", "month", "day", "hour")])
 """What a row's folder says of it, behind the table's own columns."""
 
+_CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+_PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=_CHECKED)
 _SCAN = {"batch_size": 8_192, "batch_readahead": 4, "fragment_readahead": 4}
 _SCAN_FAILED = re.compile(r"reading the stream registered as '[^']*' failed: (.*)")
 
@@ -140,9 +142,9 @@ def _dataset(files: Sequence[tuple[Hour, str]], schema: pa.Schema, lake: Storage
     filesystem, root = lake.arrow()
     of_hour = _hour_expressions()
     fragments = [
-        SCANNED.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in files
+        _PARQUET.make_fragment(f"{root}/{path}", filesystem, partition_expression=of_hour(hour)) for hour, path in files
     ]
-    return _Dataset(fragments, pa.schema([*schema, *HOUR_COLUMNS]), SCANNED, filesystem)
+    return _Dataset(fragments, pa.schema([*schema, *HOUR_COLUMNS]), _PARQUET, filesystem)
 
 
 def _hour_expressions() -> Callable[[Hour], pc.Expression]:

@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from iota_dagster.core import event_times
+from iota_dagster.core.errors import IotaError
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.compaction import compact
@@ -56,7 +57,7 @@ def _picture(context: dg.AssetExecutionContext, platform: Platform, name: str, h
         paths = [file.path for file in lake_catalog.files_of(connection, name, hour)]
     try:
         times = event_times.of_files(platform.road.lake.storage, paths, platform.road.clock())
-    except (OSError, pa.ArrowException) as error:
+    except IotaError as error:
         context.log.warning(f"{name} {hour_key(hour)}: not all of its files can be read: {error}")
         return {}
     return timeline("events_over_time", times, [hour])
