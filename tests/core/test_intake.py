@@ -241,7 +241,8 @@ def test_the_events_of_several_rounds_lie_in_one_object(intake: Intake, aws: Aws
     send(queue, *map(carrying, names), created((KEY, "e1")))
     taken = intake.drain(queue, 0, 1000)
     assert spooled(store) == [names]
-    assert (taken.received, taken.events, taken.new, left(queue)) == (36, 35, 1, 0)
+    assert taken.received >= 36  # several calls at once may be given the same message, as SQS says
+    assert (taken.events, taken.new, left(queue)) == (35, 1, 0)
 
 
 def test_events_wait_while_the_spool_cannot_be_written_and_the_other_messages_are_taken(
@@ -373,7 +374,8 @@ def test_a_full_queue_is_drained_in_one_go(intake: Intake, aws: Aws, store: Data
     queue = SqsQueue(sqs, sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"])
     send(queue, *(created((f"{KEY}{number}", f"e{number}")) for number in range(35)))
     taken = intake.drain(queue, 0, 1000)
-    assert (taken.received, taken.new, left(queue)) == (35, 35, 0)
+    assert taken.received >= 35  # several calls at once may be given the same message, as SQS says
+    assert (taken.new, left(queue)) == (35, 0)
 
 
 _NAMES = st.lists(
