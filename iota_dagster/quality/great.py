@@ -33,8 +33,12 @@ from iota_dagster.core.quality.suite import (
     Unique,
     Within,
 )
+from iota_dagster.core.storage import Storage
 
 SITE = "quality"
+DOCS = "quality/docs"
+"""Where Data Docs lie in the state storage."""
+_INDEX = f"{DOCS}/index.html"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "$": "&#36;"}
 """With `$`: the templates take it for a variable of theirs. The ampersand goes first."""
 
@@ -42,10 +46,10 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"
 class GreatExpectations:
     """A `results.Validator`, and the writer of Data Docs of all that it has validated. One look makes one of them."""
 
-    def __init__(self, docs: Path) -> None:
-        """`docs` is the folder that Data Docs will take the place of; nothing is written or imported yet."""
-        self._docs = docs
-        self._building = docs.with_name(f".{docs.name}-{uuid.uuid4().hex[:12]}")
+    def __init__(self, storage: Storage, scratch: Path) -> None:
+        """Data Docs will go into `DOCS` of the storage, by way of `scratch`; nothing is written or imported yet."""
+        self._storage = storage
+        self._building = scratch / f"quality-{uuid.uuid4().hex[:12]}"
 
     def facts(self, name: str, facts: Sequence[Fact]) -> list[Result]:
         """See `results.Validator`."""
@@ -61,17 +65,29 @@ class GreatExpectations:
         expected = [(Check.EVENTS, _of_rows(item)) for item in suite.expectations]
         return self._validate(name, pa.table(columns, frame.column_names), suite.identity, expected)
 
-    def write_docs(self) -> Path | None:
-        """Data Docs of what was validated, in place of the last; the page to open, None when there was nothing."""
+    def write_docs(self) -> str | None:
+        """Data Docs of what was validated, in place of the last; the page to open, None when there was nothing.
+
+        The page is a path on this machine, or an `s3://` URL.
+        """
         if "_context" not in self.__dict__:
             return None
         try:
             self._context.build_data_docs(site_names=[SITE])
-            shutil.rmtree(self._docs, ignore_errors=True)
-            self._building.rename(self._docs)
+            self._put_docs()
         finally:
             shutil.rmtree(self._building, ignore_errors=True)
-        return self._docs / "index.html"
+        return str(self._storage.local_path(_INDEX) or f"{self._storage.url}/{_INDEX}")
+
+    def _put_docs(self) -> None:
+        """The pages before the index that links to them, and what the last index linked to goes when it is replaced."""
+        files = (path for path in self._building.rglob("*") if path.is_file())
+        new = {f"{DOCS}/{path.relative_to(self._building).as_posix()}": path for path in files}
+        for name in sorted(new, key=lambda name: (name == _INDEX, name)):
+            self._storage.upload(name, new[name])
+        for stored in list(self._storage.list(f"{DOCS}/")):
+            if stored.path not in new:
+                self._storage.delete(stored.path)
 
     def _validate(
         self, name: str, frame: pa.Table, subject: str, expected: Sequence[tuple[Check, Any]]

@@ -25,7 +25,7 @@ from iota_dagster.core.register import register_objects
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.schema import lake_files, log_objects
 from iota_dagster.defs.assets import ASSETS
-from iota_dagster.defs.checks.quality import DOCS, QUALITY_CHECKS, SPECS, account_results, table_results
+from iota_dagster.defs.checks.quality import QUALITY_CHECKS, SPECS, account_results, table_results
 from iota_dagster.defs.quality_job import QUALITY_SCHEDULE, quality
 from iota_dagster.defs.resources import resources
 from iota_dagster.platform import Platform, open_platform
@@ -88,7 +88,7 @@ def opened() -> Iterator[Platform]:
 def look() -> Found:
     """Every check after a look: whether it passed, and its figures; as a run shows them, without a run."""
     with opened() as platform:
-        engine = GreatExpectations(platform.settings.home / DOCS)
+        engine = GreatExpectations(platform.state, platform.settings.scratch)
         tables = look_at_tables(platform, engine, lake_tables(), datetime.now(UTC))
         accounts = look_at_accounts(platform, datetime.now(UTC))
         platform.road.deliver()

@@ -30,7 +30,8 @@ LAKE = OwnRule(
     "iota.LakeQuality",
     "HIGH",
     "The lake is not as it should be",
-    "1. The asset check named here, on the table's asset, shows samples; `<home>/quality/docs` every expectation.\n"
+    "1. The asset check named here, on the table's asset, shows samples, and `quality/docs` in the state storage every "
+    "expectation.\n"
     "2. A file that is missing, damaged or short: who wrote into the lake's folder or bucket? Move it away, if it is "
     f"there, and {_AGAIN}: a batch's file is written anew, one of a compaction (`c-…`) has to come from a backup.\n"
     "3. Rows that are doubled or in the wrong hour: keep the files, and report them with the check's samples.\n",

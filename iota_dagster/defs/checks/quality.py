@@ -5,7 +5,6 @@ an alert, too; it stops nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import dagster as dg
 
@@ -21,8 +20,6 @@ from iota_dagster.quality.great import GreatExpectations
 from iota_dagster.quality.look import AccountsLook, TablesLook, look_at_accounts, look_at_tables
 
 ROWS = 100
-DOCS = "quality/docs"
-"""Data Docs, below the home folder."""
 _DESCRIPTIONS = {
     Check.LEDGER: "Its files are whole, and hold the rows that the ledger says.",
     Check.COLUMNS: "Every column of its files has the type that the table's schema declares.",
@@ -39,7 +36,7 @@ SPECS = [
 def lake_quality(context: dg.AssetCheckExecutionContext, platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
     """Look at the tables' hours; a table none of whose hours was looked at keeps its last result."""
     opened, keys = platform.platform, context.selected_asset_check_keys
-    engine = GreatExpectations(opened.settings.home / DOCS)
+    engine = GreatExpectations(opened.state, opened.settings.scratch)
     with waiting_out_outages():
         look = look_at_tables(opened, engine, {key.asset_key.to_user_string() for key in keys}, opened.road.clock())
     opened.road.deliver()
@@ -47,10 +44,10 @@ def lake_quality(context: dg.AssetCheckExecutionContext, platform: PlatformResou
 
 
 def table_results(
-    look: TablesLook, keys: Iterable[dg.AssetCheckKey], page: Path | None = None
+    look: TablesLook, keys: Iterable[dg.AssetCheckKey], page: str | None = None
 ) -> Iterator[dg.AssetCheckResult]:
     """What a look says of some checks; `page` are its Data Docs. Nothing of a table that it did not look at."""
-    shared: Figures = {"data_docs": dg.MetadataValue.path(str(page))} if page else {}
+    shared: Figures = {"data_docs": dg.MetadataValue.path(page)} if page else {}
     for key in sorted(keys):
         name = key.asset_key.to_user_string()
         if hours := [item for item in look.hours if item.table == name]:
