@@ -1,4 +1,4 @@
-"""Our own parts: the store, the rules, the destinations."""
+"""Our own parts: the store, log types of the user's own, the rules, the destinations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.overlays import apply, read_overlays
+from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.sources.built_in import BUILT_IN
+from iota_dagster.core.sources.registry import SOURCES
+from iota_dagster.core.sources.user_files import read_schemas
 from iota_dagster.core.store import migrations
 from iota_dagster.core.store.database import Database
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, warning
@@ -20,10 +24,11 @@ _LOUD = ("MEDIUM", "HIGH", "CRITICAL")
 
 
 def checks(site: Site) -> list[Check]:
-    """The store, the rules and the destinations."""
+    """The store, log types of the user's own, the rules and the destinations."""
     settings = site.settings
     return [
         Check("store", partial(_store, settings.store_url), lambda error: "start the database or correct store_url"),
+        Check("log types", partial(_log_types, settings)),
         Check("rules", partial(_rules, settings)),
         Check("destinations", partial(_destinations, settings)),
     ]
@@ -45,6 +50,18 @@ def _store(url: str) -> Iterator[Finding]:
         yield warning(f"{shown}, this iota brings it to {newest}", "stop what an older iota still runs on it")
     else:
         yield ok(shown)
+
+
+def _log_types(settings: Settings) -> Iterator[Finding]:
+    try:
+        schemas = read_schemas(settings.log_types, SOURCES.built_in)
+    except SettingsError as error:
+        problems = str(error).splitlines()
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        yield failed("; ".join(problems[:_SHOWN]) + more, "correct these files; `iota sources check` shows all of it")
+        return
+    names = sorted(schema.log_type for schema in schemas)
+    yield ok(f"{len(BUILT_IN)} built in; of your own: {', '.join(names) or 'none'}")
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:

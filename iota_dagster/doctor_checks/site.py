@@ -35,5 +35,6 @@ class Site:
     def uses_aws(self) -> bool:
         """Whether anything of the settings is in AWS."""
         settings = self.settings
-        stored = any(url.startswith("s3://") for url in (settings.lake_url, settings.work_url, settings.state_url))
+        urls = (settings.lake_url, settings.work_url, settings.state_url, settings.spool_url)
+        stored = any(url.startswith("s3://") for url in urls)
         return bool(stored or self.buckets or settings.queue_url or settings.glue_database)

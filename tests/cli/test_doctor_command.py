@@ -24,6 +24,7 @@ from dagster._utils.error import SerializableErrorInfo
 from moto.core.authorization import enable_iam_authentication
 
 from iota_dagster.cli.doctor import command
+from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.store.database import Database
 from iota_dagster.doctor import all_checks, examine
 from iota_dagster.doctor_checks.aws_errors import what_to_do
@@ -161,6 +162,7 @@ def test_a_new_home_is_well_and_only_dagster_is_not_there_yet() -> None:
         "spool": "ok",
         "scratch": "ok",
         "store": "ok",
+        "log types": "ok",
         "rules": "ok",
         "destinations": "ok",
         "daemon": "warning",
@@ -170,7 +172,7 @@ def test_a_new_home_is_well_and_only_dagster_is_not_there_yet() -> None:
         "catalog": "skipped",
         "integrations": "skipped",
     }
-    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (11, 1, 0, 5)
+    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (12, 1, 0, 5)
     assert result.exit_code == 0
     assert not list(Path("home").rglob("*doctor*"))
 
@@ -209,6 +211,25 @@ def test_a_broken_rule_is_named_with_file_and_line() -> None:
     [found] = look_at("rules", rules=["mine"])
     assert found.status == "failed"
     assert "mine/broken.yml:" in found.found
+
+
+def test_log_types_of_the_users_own_are_named_and_a_mistake_in_one_with_its_file() -> None:
+    Path("mine").mkdir()
+    schema = {
+        "log_type": "Custom.Door",
+        "description": "Doors of the office",
+        "format": "json",
+        "time": {"field": "at"},
+        "fields": [{"name": "at", "type": "time", "description": "When it was opened", "required": True}],
+    }
+    Path("mine/door.yml").write_text(yaml.safe_dump(schema))
+    [found] = look_at("log types", log_types=["mine"])
+    assert found.status == "ok"
+    assert found.found == f"{len(BUILT_IN)} built in; of your own: Custom.Door"
+    Path("mine/door.yml").write_text(yaml.safe_dump({**schema, "format": "xml"}))
+    [found] = look_at("log types", log_types=["mine"])
+    assert found.status == "failed"
+    assert "mine/door.yml:" in found.found
 
 
 def test_no_rules_is_a_warning() -> None:
