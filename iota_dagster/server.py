@@ -25,10 +25,10 @@ from iota_dagster.core.aws.queue import SqsQueue
 from iota_dagster.core.background import repeating
 from iota_dagster.core.exposition import FiguresCollector, Source, from_queue, from_store
 from iota_dagster.core.store.database import Database
+from iota_dagster.dagster_figures import from_dagster
 from iota_dagster.doctor_checks.site import Site
 from iota_dagster.logging_setup import configure
 from iota_dagster.readiness import Probes, probes
-from iota_dagster.run_figures import from_runs
 from iota_dagster.settings import Settings
 
 PUSH_SECONDS = 15.0
@@ -38,7 +38,10 @@ _log = logging.getLogger(__name__)
 
 def registry_of(settings: Settings) -> CollectorRegistry:
     """All metrics of an installation; nothing is connected before they are collected."""
-    sources: list[Source] = [from_store(Database(settings.store_url), settings.bloom.capacity_max), from_runs(settings)]
+    sources: list[Source] = [
+        from_store(Database(settings.store_url), settings.bloom.capacity_max),
+        from_dagster(settings),
+    ]
     if settings.queue_url:
         sources.append(from_queue(_opener(settings, settings.queue_url)))
     registry = CollectorRegistry()

@@ -54,6 +54,10 @@ UP = {"iota_store_up", "iota_queue_up"}
 """Metrics that should be there and not 0."""
 NEVER = {"iota_quarantined_total", "iota_quarantine_items"}
 """Metrics that should be nothing."""
+HEARTBEAT = "iota_daemon_heartbeat_timestamp_seconds"
+"""By part of the daemon; shown as 1 where it is too old."""
+SILENT = 180
+"""Seconds without a heartbeat that are too many, as in the alert rule."""
 WRONG = {
     "iota_objects": {"pending", "claimed", "quarantined", "missing", "refused"},
     "iota_batches": {"open", "committed"},
@@ -103,6 +107,7 @@ class Place:
     url: str
     platform: Platform
     start: datetime
+    daemon: set[str] = field(default_factory=set)
 
     @property
     def settings(self) -> Settings:
@@ -151,7 +156,7 @@ class Place:
         text = generate_latest(registry_of(self.settings)).decode()
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         assert {item.name for item in samples} >= UP
-        return {" ".join([item.name, *item.labels.values()]): item.value for item in samples if is_wrong(item)}
+        return {" ".join([item.name, *item.labels.values()]): shown(item) for item in samples if is_wrong(item)}
 
     def probes(self) -> set[str]:
         """The parts for which `/ready` fails, asked once; in time."""
@@ -178,11 +183,19 @@ class Place:
     def beat(self, seconds_ago: float) -> None:
         """Let the daemon's last sign of life be so old."""
         with dg.DagsterInstance.from_config(str(prepare_home(self.settings))) as instance:
-            for kind in instance.get_required_daemon_types():
+            kinds = instance.get_required_daemon_types()
+            self.daemon = {kind.lower() for kind in kinds}
+            for kind in kinds:
                 instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - seconds_ago, kind, None, None))
 
 
+def shown(sample: Sample) -> float:
+    return 1.0 if sample.name == HEARTBEAT else sample.value
+
+
 def is_wrong(sample: Sample) -> bool:
+    if sample.name == HEARTBEAT:
+        return time.time() - sample.value > SILENT
     if sample.name in UP:
         return sample.value == 0
     bad = sample.name in NEVER or not WRONG.get(sample.name, set()).isdisjoint(sample.labels.values())
@@ -272,9 +285,11 @@ def test_a_queue_that_is_gone_turns_its_metric_and_its_probe(place: Place) -> No
 def test_a_dead_daemon_turns_its_probe_and_what_nobody_takes_in_is_seen_to_wait(place: Place) -> None:
     place.beat(7200)
     place.put_log("nobody-looks")
-    assert place.red() == Red({"iota_queue_depth waiting": 1}, {"daemon"}, {"raw_logs.places_listed"})
+    silent = {f"{HEARTBEAT} {part}": 1.0 for part in place.daemon}
+    assert place.red() == Red({"iota_queue_depth waiting": 1, **silent}, {"daemon"}, {"raw_logs.places_listed"})
     place.beat(0)
     assert place.probes() == set()
+    assert silent.keys().isdisjoint(place.figures())
 
 
 @contextmanager

@@ -111,6 +111,11 @@ RUN_SECONDS = _gauge("iota_recent_run_seconds", "Duration of the finished ones a
 RUN_START_SECONDS = _gauge(
     "iota_recent_run_start_seconds", "From the request of a run to its start, of the same.", "quantile"
 )
+DAEMON_HEARTBEAT = _gauge(
+    "iota_daemon_heartbeat_timestamp_seconds",
+    "The last sign of life of a part of Dagster's daemon, which runs the sensors and starts the runs.",
+    "part",
+)
 
 FAMILIES: tuple[Family, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All of them."""

@@ -1,9 +1,10 @@
-"""Dagster's runs in figures: how the last ones ended, how long they took and how long they waited to begin."""
+"""Dagster in figures: how its last runs ended, what they took and waited, and when its daemon last gave a sign."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from iota_dagster.core import metrics
 from iota_dagster.core.exposition import Samples, Source
@@ -12,21 +13,24 @@ from iota_dagster.core.metrics import Family
 from iota_dagster.doctor_checks.daemon import open_instance
 from iota_dagster.settings import Settings
 
+if TYPE_CHECKING:
+    from dagster._daemon.types import DaemonStatus
+
 RUNS = 100
 """How many of the last runs are looked at."""
 QUANTILES = (0.5, 0.95, 1.0)
 
 
-def from_runs(settings: Settings) -> Source:
-    """The last runs of Dagster's history; nothing where Dagster has never run."""
+def from_dagster(settings: Settings) -> Source:
+    """The last runs of Dagster's history and its daemon's heartbeats; nothing where Dagster has never run."""
 
     def read() -> Samples:
         instance = open_instance(settings)
         if instance is None:
             return {}
         with instance:
-            records = instance.get_run_records(limit=RUNS)
-        found: dict[Series, float] = {}
+            records, beats = instance.get_run_records(limit=RUNS), instance.get_daemon_statuses()
+        found = _heartbeats(beats)
         for status, count in Counter(item.dagster_run.status.value.lower() for item in records).items():
             found[metrics.RUNS.name, (status,)] = count
         begun = [item for item in records if item.start_time is not None]
@@ -35,6 +39,13 @@ def from_runs(settings: Settings) -> Source:
         return found | _quantiles(metrics.RUN_SECONDS, durations) | _quantiles(metrics.RUN_START_SECONDS, waits)
 
     return read
+
+
+def _heartbeats(beats: Mapping[str, DaemonStatus]) -> dict[Series, float]:
+    """The last sign of each part of the daemon that has to run; 0 where there was none."""
+    required = {part: status.last_heartbeat for part, status in beats.items() if status.required}
+    name = metrics.DAEMON_HEARTBEAT.name
+    return {(name, (part.lower(),)): beat.timestamp if beat else 0.0 for part, beat in required.items()}
 
 
 def _quantiles(family: Family, values: Sequence[float]) -> dict[Series, float]:
