@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
 import psycopg
 import pytest
 
+from iota_dagster.core.store.database import Database
 from tests import postgres
 from tests.aws import Aws, serve
 
@@ -20,6 +23,11 @@ hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("iota
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "iota")
 
 _numbers = itertools.count(1)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests that wait for other processes leave some idle."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)
@@ -64,21 +72,62 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> str:
     return postgres.session_server(shared, owner, folder)
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database of the test's own."""
+@contextmanager
+def _postgres_database(server: str, template: str = "template0") -> Iterator[str]:
+    """The name of a new database, which is removed in the end."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres_server.format(database="postgres"), autocommit=True) as connection:
+    with psycopg.connect(server.format(database="postgres"), autocommit=True) as connection:
         # Copying files beats logging every page, 0.09 s to 0.2 s, where the server can (15 and later).
         strategy = "STRATEGY FILE_COPY" if connection.info.server_version >= 150000 else ""
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 {strategy}")
-        yield postgres_server.format(database=name)
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    with _postgres_database(postgres_server) as name:
+        yield postgres_server.format(database=name)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: the test runs once on each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/iota.db"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with its schema, to be copied: making one takes longer than most tests."""
+    path = tmp_path_factory.mktemp("store") / "iota.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with the schema, to be copied."""
+    with _postgres_database(postgres_server) as name:
+        _migrate(postgres_server.format(database=name))
+        yield name
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    database.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that has its schema and nothing else: the test runs once on each kind."""
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_store"), tmp_path / "iota.db")
+        yield f"sqlite:///{tmp_path}/iota.db"
+        return
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_store")
+    with _postgres_database(server, template) as name:
+        yield server.format(database=name)

@@ -27,8 +27,8 @@ NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Database]:
-    database = Database(store_url)
+def store(empty_store_url: str) -> Iterator[Database]:
+    database = Database(empty_store_url)
     yield database
     database.dispose()
 
@@ -52,19 +52,19 @@ def test_migrating_again_changes_nothing(store: Database) -> None:
             assert migrations.revision(connection) == migrations.head()
 
 
-def test_a_current_store_is_known_without_alembic(store_url: str, store: Database) -> None:
+def test_a_current_store_is_known_without_alembic(empty_store_url: str, store: Database) -> None:
     store.migrate()
     script = (
         "import sys; from iota_dagster.core.store.database import Database; "
         "Database(sys.argv[1]).migrate(); sys.exit('alembic' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", script, store_url], check=True)
+    subprocess.run([sys.executable, "-c", script, empty_store_url], check=True)
 
 
-def test_several_processes_may_migrate_at_once(store_url: str) -> None:
+def test_several_processes_may_migrate_at_once(empty_store_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(3, mp_context=context) as pool:
-        assert list(pool.map(migrate, [store_url] * 3)) == [migrations.head()] * 3
+        assert list(pool.map(migrate, [empty_store_url] * 3)) == [migrations.head()] * 3
 
 
 def migrate(url: str) -> str | None:
