@@ -25,11 +25,6 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "iota")
 _numbers = itertools.count(1)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: tests that wait for other processes leave some idle."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the settings or the AWS credentials of whoever runs it."""

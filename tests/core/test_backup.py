@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from iota_dagster.core.errors import IotaError
 from iota_dagster.core.store import backup as backups
-from iota_dagster.core.store import identity
+from iota_dagster.core.store import identity, migrations
 from iota_dagster.core.store.backup import backup, restore
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import event_hours, spooled_events
@@ -191,3 +191,75 @@ def test_free_pages_are_given_back_once_they_are_many(tmp_path: Path) -> None:
     assert look_after(url) == dry
     assert (tmp_path / "iota.db").stat().st_size < full.bytes / 4
     assert look_after("postgresql://db.example.com/iota") is None
+
+
+def test_a_backup_of_a_newer_iota_is_refused_and_the_store_stays(
+    store: Database, store_url: str, tmp_path: Path
+) -> None:
+    before = store_id(store)
+    with store.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    store.dispose()
+    backup(store_url, tmp_path / "newer")
+    with store.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :now"), {"now": migrations.head()})
+    add(store, 2)
+    store.dispose()
+    with pytest.raises(IotaError, match="newer iota"):
+        restore(store_url, tmp_path / "newer", replace=True)
+    assert hours(store) == [1, 2]
+    assert store_id(store) == before
+    store.dispose()
+
+
+def test_a_backup_of_an_older_revision_takes_the_place_of_a_newer_store(empty_store_url: str, tmp_path: Path) -> None:
+    """What the newer revision has, the view of the second one, goes first and is made anew."""
+    database = Database(empty_store_url)
+    with database.begin() as connection:
+        migrations.upgrade(connection, "0001")
+    add(database, 7)
+    database.dispose()
+    backup(empty_store_url, tmp_path / "older")
+    database.migrate()
+    add(database, 8)
+    database.dispose()
+    restore(empty_store_url, tmp_path / "older", replace=True)
+    assert hours(database) == [7]
+    with database.read() as connection:
+        assert migrations.revision(connection) == migrations.head()
+        assert connection.execute(sa.text("SELECT count(*) FROM last_objects")).scalar_one() == 0
+    database.dispose()
+
+
+@pytest.mark.parametrize("damage", [b"no database at all " * 100, bytes(8192), b"SQLite format 3\0" + bytes(100)])
+def test_a_damaged_sqlite_store_is_replaced(tmp_path: Path, damage: bytes) -> None:
+    url = f"sqlite:///{tmp_path}/iota.db"
+    database = Database(url)
+    database.migrate()
+    add(database, 7)
+    database.dispose()
+    backup(url, tmp_path / "copy")
+    (tmp_path / "iota.db").write_bytes(damage)
+    with pytest.raises(IotaError, match="--replace"):
+        restore(url, tmp_path / "copy")
+    restore(url, tmp_path / "copy", replace=True)
+    assert hours(database) == [7]
+    assert {path.name for path in tmp_path.iterdir()} <= {"iota.db", "iota.db-wal", "iota.db-shm", "copy"}
+
+
+def test_a_restore_that_is_cut_off_leaves_no_store_with_its_old_id(
+    store: Database, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(store_url, tmp_path / "copy")
+    add(store, 2)
+    before = store_id(store)
+    store.dispose()
+
+    def cut(_: Database) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backups, "_make_another", cut)
+    with pytest.raises(KeyboardInterrupt):
+        restore(store_url, tmp_path / "copy", replace=True)
+    assert (hours(store), store_id(store)) in [([1, 2], before), ([1], None)]
+    store.dispose()

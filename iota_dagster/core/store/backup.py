@@ -1,25 +1,27 @@
 """Backup and restore of the store: one file that holds one moment of it, taken while everything runs.
 
 A restored store gets another id: it may be older than its lake, so that nothing is written until `iota repair` has
-compared the two (see `lake.ownership`).
+compared the two (see `lake.ownership`). It never stands there with its old id, not even after a crash.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from iota_dagster.core.errors import IotaError
-from iota_dagster.core.store import identity
+from iota_dagster.core.store import identity, migrations
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import metadata
 
 _SQLITE_FILE = b"SQLite format 3\0"
 _PG_DUMP = b"PGDMP"
@@ -67,18 +69,27 @@ def restore(store_url: str, source: Path, *, replace: bool = False) -> None:
             _sqlite_restore(source, Path(str(url.database)))
         else:
             _load(url, source)
-        database.migrate()
-        with database.begin() as connection:
-            identity.renew_store_id(connection)
+            _make_another(database)
     finally:
         database.dispose()
 
 
 def _holds_something(database: Database, url: sa.URL) -> bool:
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        return False
+    if url.get_backend_name() == "sqlite":
+        store = Path(str(url.database))
+        return store.exists() and store.stat().st_size > 0  # what is damaged cannot be asked
     with database.read() as connection:
         return bool(sa.inspect(connection).get_table_names())
+
+
+def _make_another(database: Database) -> None:
+    """Bring a store that came from a backup to the newest revision, under another id."""
+    try:
+        database.migrate()
+        with database.begin() as connection:
+            identity.renew_store_id(connection)
+    finally:
+        database.dispose()
 
 
 # ── SQLite: its online backup, which sees one moment and starts again when others write ──
@@ -101,12 +112,31 @@ def _sqlite_restore(source: Path, store: Path) -> None:
         if file.read(len(_SQLITE_FILE)) != _SQLITE_FILE:
             raise IotaError(f"{source} is no backup of a SQLite store")
     store.parent.mkdir(parents=True, exist_ok=True)
-    with closing(_opened(source, read_only=True)) as origin, closing(sqlite3.connect(store, timeout=60)) as copy:
-        _verify(origin, source)
-        try:
-            origin.backup(copy, pages=-1)  # one transaction: others see the old store or the new one
-        except sqlite3.OperationalError as error:
-            raise IotaError(f"{store} cannot be overwritten ({error}): stop everything that uses it") from error
+    with tempfile.TemporaryDirectory(prefix=f".{store.name}-", dir=store.parent) as folder:
+        made = Path(folder) / store.name
+        with closing(_opened(source, read_only=True)) as origin, closing(sqlite3.connect(made)) as copy:
+            _verify(origin, source)
+            origin.backup(copy, pages=-1)
+        _make_another(Database(f"sqlite:///{made}"))
+        with closing(_opened(made, read_only=False)) as another:
+            another.execute("PRAGMA journal_mode = DELETE")
+            _put(another, made, store)
+
+
+def _put(another: sqlite3.Connection, made: Path, store: Path) -> None:
+    """Let the store be what was made: in one transaction for whoever has it open, as a file where it is damaged."""
+    try:
+        with closing(sqlite3.connect(store, timeout=60)) as old:
+            another.backup(old, pages=-1)
+        return
+    except sqlite3.OperationalError as error:
+        raise IotaError(f"{store} cannot be overwritten ({error}): stop everything that uses it") from error
+    except sqlite3.DatabaseError:
+        another.close()
+    for name in (f"{store.name}-wal", f"{store.name}-shm"):
+        store.with_name(name).unlink(missing_ok=True)  # they belong to what is replaced
+    _to_disk(made)
+    made.replace(store)
 
 
 def _verify(connection: sqlite3.Connection, path: Path) -> None:
@@ -139,20 +169,44 @@ def _load(url: sa.URL, source: Path) -> None:
     with source.open("rb") as file:
         if file.read(len(_PG_DUMP)) != _PG_DUMP:
             raise IotaError(f"{source} is no backup of a PostgreSQL store (pg_dump --format=custom)")
-    options = ["--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
-    _run("pg_restore", url, [*options, str(source)])
+    options = ["--clean", "--if-exists", "--no-owner", "--no-privileges"]
+    with tempfile.TemporaryDirectory(prefix="iota-restore-") as folder:  # for its owner alone
+        script, version, drop = (Path(folder) / name for name in ("store.sql", "version.sql", "drop.sql"))
+        _run("pg_restore", None, ["--data-only", "--table=alembic_version", f"--file={version}", str(source)])
+        _require_known(version.read_text(), source)
+        _run("pg_restore", None, [*options, f"--file={script}", str(source)])
+        drop.write_text(_drop_tables())
+        steps = [f"--file={drop}", f"--file={script}", "--command=DELETE FROM public.store_identity"]
+        _run("psql", url, ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", *steps])
 
 
-def _run(tool: str, url: sa.URL, arguments: Sequence[str]) -> None:
+def _drop_tables() -> str:
+    """What is there goes before a backup is loaded: a newer revision has tables and views that an older one lacks."""
+    names = [*(table.name for table in metadata.sorted_tables), "alembic_version"]
+    return "".join(f"DROP TABLE IF EXISTS {name} CASCADE;\n" for name in names)
+
+
+def _require_known(script: str, source: Path) -> None:
+    """Refuse the backup of a newer iota before anything is overwritten."""
+    found = re.search(r"^(\d{4})$", script, re.MULTILINE)
+    if found is None:
+        raise IotaError(f"{source} is a PostgreSQL backup, but of no store of iota")
+    if found[1] > migrations.head():
+        known = f"revision {found[1]}, this one knows {migrations.head()}"
+        raise IotaError(f"{source} was written by a newer iota ({known}): upgrade iota")
+
+
+def _run(tool: str, url: sa.URL | None, arguments: Sequence[str]) -> None:
+    """Run one of PostgreSQL's tools, on a database if one is given."""
     program = _find(tool)
-    with _connection(url) as text:
-        command = [f"--dbname={text}", *arguments]
-        if program is None:
-            shown = _without_password(url)
-            raise IotaError(
-                f"{tool} is not on this machine. Where it is (PostgreSQL's client tools), run: "
-                f"{tool} --dbname='{shown}' {' '.join(arguments)}"
-            )
+    if program is None:
+        shown = f" --dbname='{_without_password(url)}'" if url else ""
+        raise IotaError(
+            f"{tool} is not on this machine. Where it is (PostgreSQL's client tools), run: "
+            f"{tool}{shown} {' '.join(arguments)}"
+        )
+    with _connection(url) if url else nullcontext() as text:
+        command = [f"--dbname={text}", *arguments] if text else [*arguments]
         done = subprocess.run([str(program), *command], capture_output=True, text=True, check=False)
     if done.returncode:
         raise IotaError(f"{tool} failed: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
