@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.errors import IotaError, SettingsError
+from iota_dagster.core.lake.catalog import LakeCatalog
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
 from iota_dagster.core.lake.expiry import OTHERS, Retention, aged, expire_aged
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.maintenance import Removed
+from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.lake_upkeep import HourFiles
 from iota_dagster.core.store.upkeep import StoreSize, look_after
 from iota_dagster.platform import Platform
@@ -46,7 +49,8 @@ def keep_house(
     """Bring the catalog up to date, join small files, take out what is past its days, throw away what is due.
 
     `say` hears of each step as it begins. `ForeignLake` when the store does not know the lake. A dry run changes
-    nothing.
+    nothing. What the catalog refuses keeps nothing back but the files that it may still point to, and is raised in
+    the end.
     """
     retention = retention_of(platform.settings)
     policy = CompactionPolicy(platform.settings.compact_files)
@@ -58,23 +62,56 @@ def keep_house(
             store=look_after(platform.settings.store_url, dry_run=True),
         )
     platform.road.lake.require_own()
-    _bring_catalog_up_to_date(platform, say)
+    catalog = _Catalog(platform.catalog, say)
+    catalog.bring_up_to_date()
     say("taking out hours past their days")
     expired = expire_aged(platform.road.lake, retention, now)
-    dropped = platform.catalog.drop_expired() if platform.catalog else []
+    dropped = catalog.drop_expired()
     say("joining small files")
     compacted = compact_due(platform.road.lake, lake_tables(), policy, now)
-    if platform.catalog is not None and compacted:
-        platform.catalog.register([(item.table, item.hour) for item in compacted])
+    catalog.register([(item.table, item.hour) for item in compacted])
     say("throwing away what is due")
-    removed = platform.housekeeping.run(now)
+    removed = platform.housekeeping.run(now, lake_files=not catalog.problems)
     say("looking after the store")
-    return Done(compacted, expired, removed, look_after(platform.settings.store_url), len(dropped))
+    store = look_after(platform.settings.store_url)
+    catalog.tell()
+    return Done(compacted, expired, removed, store, dropped)
 
 
-def _bring_catalog_up_to_date(platform: Platform, say: Callable[[str], object]) -> None:
-    """First: a partition that still points to replaced files must not outlive them."""
-    if platform.catalog is None:
-        return
-    registered = platform.catalog.register_all()
-    say(f"catalog: {len(registered.created)} hours created, {len(registered.updated)} updated")
+@dataclass(slots=True)
+class _Catalog:
+    """The catalog, if there is one; what it refuses is kept in `problems`."""
+
+    catalog: LakeCatalog | None
+    say: Callable[[str], object]
+    problems: list[IotaError] = field(default_factory=list)
+
+    def bring_up_to_date(self) -> None:
+        """First: a partition that still points to replaced files must not outlive them."""
+        with self._noting():
+            if self.catalog is not None:
+                registered = self.catalog.register_all()
+                self.say(f"catalog: {len(registered.created)} hours created, {len(registered.updated)} updated")
+
+    def register(self, hours: Sequence[TableHour]) -> None:
+        with self._noting():
+            if self.catalog is not None and hours:
+                self.catalog.register(hours)
+
+    def drop_expired(self) -> int:
+        dropped = 0
+        with self._noting():
+            dropped = len(self.catalog.drop_expired()) if self.catalog is not None else 0
+        return dropped
+
+    def tell(self) -> None:
+        """Raise the first problem, if there was any."""
+        for problem in self.problems:
+            raise problem
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except IotaError as error:
+            self.problems.append(error)

@@ -38,7 +38,7 @@ def command(dry_run: bool, adopt: bool, as_json: bool) -> None:
         if adopt:
             _adopt(platform)
             return
-        repair = Repair(platform.road.lake, platform.state)
+        repair = Repair(platform.road.lake, platform.state, platform.intake.spool)
         is_own, done = repair.is_own(), repair.run(datetime.now(UTC), dry_run=dry_run)
     finally:
         platform.database.dispose()

@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 
 from iota_dagster.core.hours import parse_hour_folder
+from iota_dagster.core.lake.ownership import read_marker
 from iota_dagster.core.spooling import FOLDER, spooled_prefix
 from iota_dagster.core.storage import Storage, StoredFile
 from iota_dagster.core.store import lake_catalog, lake_upkeep, retention, rule_values, spooled_events
@@ -30,6 +31,9 @@ READERS_GRACE = timedelta(hours=24)
 """A lake file that was replaced stays so long for queries that began before."""
 DELIVERED_AGAIN = timedelta(days=38)
 """An event in the queue itself may come again for so long: SQS keeps a message for 14 days, SNS tries for 23."""
+
+_SCRATCH = ("spool/*", "publish/*", "work/*", "digests/*", "*.parquet", "unit-*", "quality-*")
+"""What is made below the scratch folder for as long as one process works on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,10 @@ class Housekeeping:
     keep: Keep
     spool: Storage | None = None
 
-    def run(self, now: datetime, *, dry_run: bool = False) -> Removed:
-        """Throw away what is due, or only count it."""
+    def run(self, now: datetime, *, dry_run: bool = False, lake_files: bool = True) -> Removed:
+        """Throw away what is due, or only count it; without `lake_files`, none of the lake."""
         sweeps: dict[str, Iterable[_Due]] = {
-            "lake_files": self._retired_lake_files(now, dry_run),
+            "lake_files": self._retired_lake_files(now, dry_run) if lake_files else (),
             "work_folders": self._work_folders(now),
             "id_files": self._id_files(now, dry_run),
             "scratch_folders": self._scratch_folders(now),
@@ -146,21 +150,28 @@ class Housekeeping:
                 self.state.delete(file.path)
 
     def _scratch_folders(self, now: datetime) -> Iterator[_Due]:
-        for folder in (*self.scratch.glob("spool/*"), *self.scratch.glob("publish/*")):
+        """What processes of this host have left that were killed."""
+        for place in (path for pattern in _SCRATCH for path in self.scratch.glob(pattern)):
             with suppress(FileNotFoundError):  # its run has just ended
-                if datetime.fromtimestamp(folder.stat().st_mtime, UTC) < now - IN_THE_MAKING:
-                    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-                    yield _Due(size, partial(shutil.rmtree, folder, ignore_errors=True))
+                if datetime.fromtimestamp(place.stat().st_mtime, UTC) < now - IN_THE_MAKING:
+                    files = place.rglob("*") if place.is_dir() else [place]
+                    size = sum(file.stat().st_size for file in files if file.is_file())
+                    yield _Due(size, partial(_remove, place))
 
     # ── the spool ──
 
     def _stray_spool_files(self, now: datetime) -> Iterator[_Due]:
-        """Files that a crash has left before their row was committed: their events have come again."""
-        if self.spool is None:
+        """Files that a crash has left before their row was committed: their events have come again.
+
+        What is older than this store's knowledge of its lake may be the only copy of events: it stays.
+        """
+        marker = read_marker(self.lake)
+        if self.spool is None or marker is None:
             return
+        since = datetime.fromisoformat(marker.since)
         bucket, prefix = spooled_prefix(self.spool.url)
         above = prefix.removesuffix(FOLDER)
-        old = (file for file in self.spool.list(FOLDER) if file.modified < now - IN_THE_MAKING)
+        old = (file for file in self.spool.list(FOLDER) if since < file.modified < now - IN_THE_MAKING)
         for part in chunked(old):
             with self.database.read() as connection:
                 known = retention.known_keys(connection, bucket, [above + file.path for file in part])
@@ -190,6 +201,13 @@ class Housekeeping:
             if not purged:
                 return total
             total += purged
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _size(files: Iterable[StoredFile]) -> int:

@@ -34,6 +34,7 @@ from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.lake_scan import Scanned, scan_file
 from iota_dagster.core.seen import Admission
 from iota_dagster.core.sources import SOURCES
+from iota_dagster.core.spooling import EventSpool
 from iota_dagster.core.storage import Storage, StoredFile
 from iota_dagster.core.store import identity, lake_catalog, rebuilt
 from iota_dagster.core.store.lake_catalog import HourChange, LakeFile, LakeHour, TableHour
@@ -50,6 +51,7 @@ class Repaired:
     rows: int = 0
     copies: int = 0
     batches: int = 0
+    spooled: int = 0  # objects of the spool, to be processed
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,10 +66,11 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Rebuilds the store of a lake; `state` takes the id files."""
+    """Rebuilds the store of a lake; `state` takes the id files, `spool` has events that are nowhere else."""
 
     lake: Lake
     state: Storage
+    spool: EventSpool
 
     def run(
         self, now: datetime, *, dry_run: bool = False, progress: Callable[[TableHour], object] = lambda _: None
@@ -87,6 +90,9 @@ class Repair:
                 raise
             except IotaError as error:
                 done.problems.append(f"{key[0]}, hour {hour_key(key[1])}: {error}")
+        self._look_for_the_rest(done)
+        if not dry_run:
+            done.spooled = self.spool.register_unknown(now)
         if not dry_run and not done.problems:
             adopt(self.lake.database, self.lake.storage, now)
         return done
@@ -109,6 +115,14 @@ class Repair:
                     done.problems.append(f"{folder}: this is no hour of a table of the lake")
                     continue
                 yield (table, hour), list(group)
+
+    def _look_for_the_rest(self, done: Repaired) -> None:
+        """Hours whose files the store names and the lake no longer has: nothing of them is listed."""
+        with self.lake.database.read() as connection:
+            named = lake_catalog.hours_with_files(connection)
+        for table, hour in named:
+            if not any(self.lake.storage.list(f"{table}/{hour_folder(hour)}/")):
+                done.problems.append(f"{table}, hour {hour_key(hour)}: the files that the store names are gone")
 
     def _repair_hour(
         self, key: TableHour, files: Sequence[StoredFile], now: datetime, dry_run: bool, done: Repaired

@@ -25,8 +25,8 @@ from iota_dagster.core.notification import QUEUE, CarriedEvent
 from iota_dagster.core.objects import ObjectReader
 from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.storage import Storage
-from iota_dagster.core.store import spooled_events
-from iota_dagster.core.store.database import Database
+from iota_dagster.core.store import retention, spooled_events
+from iota_dagster.core.store.database import Database, chunked
 
 SPOOLED = Origin(QUEUE)
 """Whose the log objects in the spool are."""
@@ -88,6 +88,18 @@ class EventSpool:
             else:
                 return len(new)
         raise Outage(f"{self._storage.url}: others have spooled the same events {_TRIES} times while this was writing")
+
+    def register_unknown(self, now: datetime) -> int:
+        """Register what lies here and is in no ledger: of a store that was lost or is older. How many objects."""
+        above, found = self.prefix.removesuffix(FOLDER), 0
+        for part in chunked(self._storage.list(FOLDER)):
+            keys = [above + file.path for file in part]
+            with self._database.read() as connection:
+                known = retention.known_keys(connection, self.bucket, keys)
+            refs = [self._objects.head(self.bucket, key) for key in keys if key not in known]
+            with self._database.begin() as connection:
+                found += sum(register_object(connection, ref, SPOOLED, now) for ref in refs)
+        return found
 
     def _unknown(self, events: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         with self._database.read() as connection:

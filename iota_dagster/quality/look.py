@@ -6,12 +6,13 @@ are known to be wrong: a file that was repaired in its place changes nothing in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from iota_dagster.core.alerting.standing import StandingAlerts
-from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.hours import Hour, hour_key, hour_of
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.quality.accounting import Accountant, HourAccount
 from iota_dagster.core.quality.alarms import ACCOUNTS, QualityAlarms, account_matches, quality_matches
@@ -30,6 +31,7 @@ MOST_HOURS = 100
 """Hours of tables, and delivery hours, of one look; the next goes on with the rest."""
 WATCHED = timedelta(days=7)
 """Delivery hours into which nothing was published for so long are not asked for."""
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def look_at_tables(
     known = [item for item in alarms.hours() if item[0] in tables]
     due = [item for item in _due(platform, tables) if item not in set(known)]
     looked, found = dict[TableHour, int](), list[HourQuality]()
-    waiting = iter([*known[: most // 2], *due])
+    waiting = iter([*_in_turn(known, most // 2, now), *due])
     for table, hour in waiting:
         state = _state(platform, table, hour)
         quality = _examined(platform, validator, (table, hour), state, whole_rows) if _is_there(state) else None
@@ -91,7 +93,7 @@ def look_at_accounts(platform: Platform, now: datetime, *, most: int = MOST_HOUR
     notes = Looked(platform.state, ACCOUNTS).read()
     known = [hour for name, hour in alarms.hours() if name == ACCOUNTS]
     due = sorted((hour for hour, mark in marks.items() if notes.get(hour) != mark and hour not in known), reverse=True)
-    found, waiting = list[HourAccount](), iter([*known[: most // 2], *due])
+    found, waiting = list[HourAccount](), iter([*_in_turn(known, most // 2, now), *due])
     for hour in waiting:
         account = accountant.account(hour)
         found += [account] if account else []
@@ -102,6 +104,12 @@ def look_at_accounts(platform: Platform, now: datetime, *, most: int = MOST_HOUR
     Looked(platform.state, ACCOUNTS).write({hour: mark for hour, mark in noted.items() if hour in marks})
     still_wrong = tuple(hour for hour in known if hour not in {item.hour for item in found})
     return AccountsLook(tuple(found), still_wrong, sum(1 for _ in waiting))
+
+
+def _in_turn(known: Sequence[_Item], most: int, now: datetime) -> list[_Item]:
+    """So many of those known to be wrong, others each hour: what cannot be mended must not keep the rest unseen."""
+    start = hour_of(now) * most % max(len(known), 1)
+    return [*known[start:], *known[:start]][:most]
 
 
 def _alarms(platform: Platform) -> QualityAlarms:

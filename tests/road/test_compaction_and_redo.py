@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import sqlalchemy as sa
 
@@ -11,7 +13,8 @@ from iota_dagster.core.lake.ownership import MARKER
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.road import Road
 from iota_dagster.core.sources import source_of
-from iota_dagster.core.store.schema import lake_files, lake_hours, retired_files
+from iota_dagster.core.store.lake_catalog import LakeFile, files_of
+from iota_dagster.core.store.schema import batches, lake_files, lake_hours, retired_files
 from iota_dagster.platform import Platform
 from tests.road.parsers import DROPPED, MOVED, parser
 from tests.road.state import assert_same, check_invariants, state_of
@@ -118,3 +121,38 @@ def test_nothing_of_a_rewrite_is_left_in_the_scratch_folder(done: Platform) -> N
     kept = done.settings.scratch / "rules"  # what was read of the rules, for the next run
     left = [path for path in done.settings.scratch.rglob("*") if path.is_file() and path.parent != kept]
     assert left == []
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_lost_files_keep_no_batch_of_their_hour_from_being_done_again_and_stay_known(
+    done: Platform, compacted: bool
+) -> None:
+    """Two of an hour's three files are gone, or the one that they were joined into."""
+    if compacted:
+        compact_all(done.road)
+    with done.database.read() as connection:
+        here = (lake_files.c.table_name == TABLE) & (lake_files.c.hour == NINE)
+        lost = connection.execute(sa.select(lake_files.c.path).where(here)).scalars().all()
+    for path in sorted(lost)[:2]:
+        done.lake.delete(path)
+    with parser(2):
+        drive(done, "again", again=True, hours=[NINE, TEN, ELEVEN])
+    assert all(file.sha256 == hashlib.sha256(done.lake.read(file.path)).hexdigest() for file in _files(done))
+    assert state_of(done).totals == {"records": 18, "rows": 9, "duplicates": 0, "quarantined": 9}
+
+
+def test_a_lost_file_whose_batch_is_not_done_again_is_still_named_by_its_hour(done: Platform) -> None:
+    with done.database.read() as connection:
+        (first,) = connection.execute(sa.select(batches.c.id).where(batches.c.delivery_hour == NINE)).scalars()
+    (lost,) = [file for file in _files(done) if file.source == first and file.hour == NINE]
+    done.lake.delete(lost.path)
+    with parser(2):
+        drive(done, "again", again=True, hours=[TEN, ELEVEN])
+    assert [file.source for file in _files(done) if not done.lake.exists(file.path)] == [first]
+    drive(done, "mended", again=True, hours=[NINE])
+    assert all(done.lake.exists(file.path) for file in _files(done))
+
+
+def _files(platform: Platform) -> list[LakeFile]:
+    with platform.database.read() as connection:
+        return [file for hour in (NINE, TEN) for file in files_of(connection, TABLE, hour)]

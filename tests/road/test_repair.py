@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.hours import hour_folder
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.ownership import MARKER, ForeignLake, adopt
 from iota_dagster.core.lake.tables import lake_tables
@@ -47,7 +49,7 @@ def events(platform: Platform) -> list[tuple[str, int, str]]:
 
 
 def repair(platform: Platform, *, dry_run: bool = False) -> Repair:
-    made = Repair(platform.road.lake, platform.state)
+    made = Repair(platform.road.lake, platform.state, platform.intake.spool)
     made.run(NOW, dry_run=dry_run)
     return made
 
@@ -79,7 +81,7 @@ def test_adopting_takes_the_lake_as_it_is(bereft: Platform) -> None:
 
 def test_a_dry_run_changes_nothing(bereft: Platform) -> None:
     before = {file.path for file in bereft.lake.list("")}
-    found = Repair(bereft.road.lake, bereft.state).run(NOW, dry_run=True)
+    found = Repair(bereft.road.lake, bereft.state, bereft.intake.spool).run(NOW, dry_run=True)
     assert (found.hours, found.rows, found.problems) == (3, 7, [])
     assert {file.path for file in bereft.lake.list("")} == before
     assert lake_rows(bereft) == []
@@ -115,7 +117,7 @@ def test_a_rebuilt_batch_that_is_done_again_stays_as_it_is(done: Platform, beref
 
 def test_repairing_twice_finds_nothing_to_do(bereft: Platform) -> None:
     repair(bereft)
-    found = Repair(bereft.road.lake, bereft.state).run(NOW)
+    found = Repair(bereft.road.lake, bereft.state, bereft.intake.spool).run(NOW)
     assert (found.hours, found.whole) == (0, 0)
 
 
@@ -131,7 +133,7 @@ def test_a_repair_that_was_interrupted_goes_on(done: Platform, bereft: Platform)
             raise Stopped
 
     with pytest.raises(Stopped):
-        Repair(bereft.road.lake, bereft.state).run(NOW, progress=stop)
+        Repair(bereft.road.lake, bereft.state, bereft.intake.spool).run(NOW, progress=stop)
     with pytest.raises(ForeignLake):
         bereft.road.lake.require_own()
     repair(bereft)
@@ -159,12 +161,41 @@ def test_a_damaged_file_is_named_and_the_lake_stays_foreign(bereft: Platform, da
     local = bereft.lake.local_path(path)
     assert local
     damage(local)
-    found = Repair(bereft.road.lake, bereft.state).run(NOW)
+    found = Repair(bereft.road.lake, bereft.state, bereft.intake.spool).run(NOW)
     assert len(found.problems) == 1
     assert f"{path} is damaged" in found.problems[0]
     assert found.hours == 2
     with pytest.raises(ForeignLake):
         bereft.road.lake.require_own()
+
+
+def test_events_that_lie_in_the_spool_alone_are_taken_up_and_nobody_throws_them_away(
+    done: Platform, bereft: Platform
+) -> None:
+    """Their messages are gone, and no integration lists the spool."""
+    done.intake.spool.keep({bytes(16): b'{"id": "1"}'}, NOW, lambda connection: None)
+    assert bereft.housekeeping.spool
+    files = [file.path for file in bereft.housekeeping.spool.list("events/")]
+    found = Repair(bereft.road.lake, bereft.state, bereft.intake.spool).run(datetime.now(UTC))
+    assert found.spooled == 1
+    c = log_objects.c
+    with bereft.database.begin() as connection:
+        rows = connection.execute(sa.select(c.status, c.integration).where(c.key.startswith("events/"))).all()
+        assert [tuple(row) for row in rows] == [("pending", "queue")]
+        connection.execute(sa.delete(log_objects).where(c.key.startswith("events/")))
+    bereft.housekeeping.run(datetime.now(UTC) + timedelta(days=40))
+    assert [file.path for file in bereft.housekeeping.spool.list("events/")] == files
+    assert bereft.intake.spool.register_unknown(NOW) == 1
+    assert bereft.intake.spool.register_unknown(NOW) == 0
+
+
+def test_an_hour_whose_files_are_all_gone_is_named(done: Platform) -> None:
+    with done.database.begin() as connection:
+        identity.renew_store_id(connection)
+    for file in list(done.lake.list(f"{TABLE}/{hour_folder(NINE)}/")):
+        done.lake.delete(file.path)
+    found = Repair(done.road.lake, done.state, done.intake.spool).run(NOW)
+    assert found.problems == [f"{TABLE}, hour 2026-11-22-09:00: the files that the store names are gone"]
 
 
 def test_a_restored_store_learns_what_it_missed(world: World, done: Platform) -> None:

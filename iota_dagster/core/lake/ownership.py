@@ -50,7 +50,7 @@ def adopt(database: Database, lake: Storage, now: datetime) -> None:
     """Make the lake this store's own, whatever it holds."""
     with database.begin() as connection:
         store = identity.make_store_id(connection)
-    lake.write(MARKER, json.dumps({"store": store, "since": now.isoformat(timespec="seconds")}).encode())
+    lake.write(MARKER, json.dumps({"store": store, "since": now.isoformat()}).encode())
 
 
 def require_own_lake(database: Database, lake: Storage, now: datetime) -> None:

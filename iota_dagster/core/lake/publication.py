@@ -11,6 +11,7 @@ An hour that retention has emptied takes no more rows, whatever is done again.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import HourChange, LakeFile, LakeHour, TableHour
+
+_log = logging.getLogger(__name__)
 
 
 class Superseded(Exception):
@@ -198,12 +201,19 @@ class Lake:
         return HourChange(state.version, generation, tuple(files))
 
     def _carry(self, item: LakeFile, generation: int) -> LakeFile:
+        """A file of the hour in another generation; a lost one stays lost, and known, and holds up nobody else."""
         path = lake_path(item.table, item.hour, generation, item.source)
-        self.storage.copy(item.path, path)
+        try:
+            self.storage.copy(item.path, path)
+        except FileNotFoundError:
+            _log.error("%s is not in the lake: its hour goes on without it (see the checks of %s)", path, item.table)
         return replace(item, generation=generation, path=path)
 
     def _without(self, item: LakeFile, batch_id: str, generation: int) -> LakeFile | None:
         """A compacted file less one batch's rows; None when nothing is left of it."""
+        if not self.storage.exists(item.path):
+            rest = tuple(member for member in item.members if member != batch_id)
+            return replace(self._carry(item, generation), members=rest) if rest else None
         target = self.scratch / f"{item.source}-{generation}.parquet"
         rows = rewrite.without_batch(self.storage, item.path, batch_id, target)
         members = tuple(member for member in item.members if member != batch_id)

@@ -7,7 +7,7 @@ of its batch, as the ledger says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -101,10 +101,15 @@ class Accountant:
                 group.append(store.batch_rows(connection, batch_id))
             objects += len(group[-1].rows)
             if objects >= OBJECTS_AT_ONCE:
-                yield group
+                yield self._at_once(group)
                 group, objects = [], 0
         if group:
-            yield group
+            yield self._at_once(group)
+
+    def _at_once(self, group: Sequence[BatchRows]) -> list[BatchRows]:
+        """The same batches as one moment knows them: beside a compaction, rows of two moments are in two files."""
+        with self.database.read() as connection:
+            return [store.batch_rows(connection, item.batch_id) for item in group]
 
     def _count(self, group: Iterable[BatchRows]) -> tuple[Counter[_Place], list[str]]:
         """The rows of some batches in the lake, by batch and object; and the files that could not be read."""

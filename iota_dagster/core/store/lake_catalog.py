@@ -142,12 +142,17 @@ def apply(connection: sa.Connection, changes: Mapping[TableHour, HourChange], no
 
 
 def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Sequence[LakeFile], now: datetime) -> None:
+    """Write what differs: most changes add one file to many. What lies at a path never changes."""
     here = (lake_files.c.table_name == table) & (lake_files.c.hour == hour)
-    old = set(connection.execute(sa.select(lake_files.c.path).where(here)).scalars())
-    connection.execute(sa.delete(lake_files).where(here))
-    inside = (lake_members.c.table_name == table) & (lake_members.c.hour == hour)
-    connection.execute(sa.delete(lake_members).where(inside))
-    for part in chunked(files, 1_000):
+    rows = connection.execute(sa.select(lake_files.c.source, lake_files.c.path).where(here))
+    old = {row.source: row.path for row in rows}
+    kept = {item.source for item in files if old.get(item.source) == item.path}
+    for part in chunked(old.keys() - kept):
+        connection.execute(sa.delete(lake_files).where(here, lake_files.c.source.in_(part)))
+        inside = (lake_members.c.table_name == table) & (lake_members.c.hour == hour)
+        connection.execute(sa.delete(lake_members).where(inside, lake_members.c.source.in_(part)))
+    new = [item for item in files if item.source not in kept]
+    for part in chunked(new, 1_000):
         connection.execute(
             sa.insert(lake_files),
             [
@@ -166,13 +171,20 @@ def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Seq
         )
     members = [
         {"table_name": table, "hour": hour, "source": item.source, "batch_id": batch_id}
-        for item in files
+        for item in new
         for batch_id in item.members
     ]
     for chunk in chunked(members, 1_000):
         connection.execute(sa.insert(lake_members), chunk)
-    for path in sorted(old - {item.path for item in files}):
+    for path in sorted({*old.values()} - {item.path for item in files}):
         connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})
+
+
+def hours_with_files(connection: sa.Connection) -> list[TableHour]:
+    """The hours that have files, by table."""
+    c = lake_files.c
+    rows = connection.execute(sa.select(c.table_name, c.hour).distinct().order_by(c.table_name, c.hour))
+    return [(row.table_name, row.hour) for row in rows]
 
 
 def mark_expired(connection: sa.Connection, table: str, hour: Hour, now: datetime) -> None:
