@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.detection.key_values import EarlierValues, MemoryValues, StoredValue
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.rule_errors import error_matches
+from iota_dagster.core.detection.rule_errors import error_matches, is_deciding, is_shared
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.values import Need, is_never
 from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch
@@ -26,6 +27,7 @@ from iota_dagster.core.rule_view import columns_of, raw_shaped
 from iota_dagster.core.sieve import Sieve
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.sources.base import Source
+from iota_dagster.core.time_order import in_time_order
 from iota_dagster.core.work import WorkFolder
 
 COLUMNS = (
@@ -51,7 +53,8 @@ _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 class Judgement:
     """What the rules found in a batch, and what they want to be remembered, by key.
 
-    `positions` tells, match by match, which of the batch's objects the event came from.
+    `positions` tells, match by match, which of the batch's objects the event came from. `unjudged` are the ids of rules
+    of which it is not known for all events whether they match: that something else was found before means nothing.
     """
 
     matches: tuple[Match, ...]
@@ -61,6 +64,7 @@ class Judgement:
     events: int
     remembered: tuple[tuple[str, StoredValue], ...] = ()
     costs: tuple[RuleCost, ...] = ()
+    unjudged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +103,63 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: EarlierValues) -> Judg
         costs += verdict.costs
     written = tuple(values.written()) if values else ()
     found = tuple(matches), tuple(positions), tuple(failures)
-    return Judgement(*found, version, selection.events, written, tuple(costs))
+    unjudged = workers.pack.uncertain | _unjudged(workers, failures)
+    return Judgement(*found, version, selection.events, written, tuple(costs), unjudged)
+
+
+def _unjudged(workers: RuleWorkers, failures: Sequence[RuleFailure]) -> frozenset[str]:
+    """The rules that some event was not judged by; with a data model or a lookup table missing, perhaps all of them."""
+    every = {rule.id for rule in workers.pack.rules} if any(map(is_shared, workers.broken)) else set()
+    return frozenset(every | {failure.rule_id for failure in [*workers.broken, *failures] if is_deciding(failure)})
 
 
 class _Selection:
-    """The rows of a work folder that some rule may match, in order; `events` counts all admitted rows passed."""
+    """The rows of a work folder that some rule may match; `events` counts all admitted rows passed.
+
+    They come as they lie in the folder, but those that rules who remember are shown in the order of their events.
+    """
 
     def __init__(self, work: WorkFolder, rules: Sequence[Rule], more: Sequence[str]) -> None:
         """`more` columns come with the rows."""
-        self.events = 0
+        self._admitted: Counter[int] = Counter()
         self._work, self._more = work, more
         self._needs: dict[str, list[Need]] = {}
+        self._remembered: set[str] = set()
         for rule in rules:
             if rule.enabled:
+                self._remembered.update(rule.log_types if rule.remembers else ())
                 for log_type in rule.log_types:
                     self._needs.setdefault(log_type, []).append({} if is_never(rule.need) else rule.need)
 
+    @property
+    def events(self) -> int:
+        return self._admitted.total()
+
     def __iter__(self) -> Iterator[_Candidates]:
-        for index, part in enumerate(self._work.parts):
-            source = source_of(part.log_type)
-            sieve = Sieve(self._needs.get(part.log_type, []), source.texts)
-            columns = dict.fromkeys([*COLUMNS, *sieve.fields, *columns_of(source), *self._more])
-            for rows, keep in self._work.masked_part(index, list(columns)):
-                self.events += int(keep.sum())
-                candidates = rows.filter(pa.array(keep & sieve.mask(rows)))
-                for some in portions(candidates):
-                    yield _Candidates(part.log_type, some)
+        parts = self._work.parts
+        ordered = [index for index, part in enumerate(parts) if part.log_type in self._remembered]
+        for index, part in enumerate(parts):
+            if index not in ordered:
+                for rows in self._rows(index):
+                    yield from _portioned(part.log_type, rows)
+        for number, rows in in_time_order([partial(self._rows, index) for index in ordered]):
+            yield from _portioned(parts[ordered[number]].log_type, rows)
+
+    def _rows(self, index: int) -> Iterator[pa.RecordBatch]:
+        """The rows of one part."""
+        log_type = self._work.parts[index].log_type
+        source = source_of(log_type)
+        sieve = Sieve(self._needs.get(log_type, []), source.texts)
+        columns = dict.fromkeys([*COLUMNS, *sieve.fields, *columns_of(source), *self._more])
+        self._admitted[index] = 0  # those in the order of their events are read more than once
+        for rows, keep in self._work.masked_part(index, list(columns)):
+            self._admitted[index] += int(keep.sum())
+            yield rows.filter(pa.array(keep & sieve.mask(rows)))
+
+
+def _portioned(log_type: str, rows: pa.RecordBatch) -> Iterator[_Candidates]:
+    for some in portions(rows):
+        yield _Candidates(log_type, some)
 
 
 def portions(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -153,9 +188,8 @@ def spliced(batch: pa.RecordBatch, source: Source) -> list[bytes]:
 
 
 def _join(head: bytes, raw: bytes) -> bytes:
-    if len(raw) < 16 and raw[1:].strip() == b"}":
-        return head + b"}"
-    return head + b"," + raw[1:]
+    rest = raw[1:].lstrip()
+    return head + (rest if rest.startswith(b"}") else b"," + rest)
 
 
 def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:

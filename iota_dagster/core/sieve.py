@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from iota_dagster.core.detection.values import Need
 Mask = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 _MOST_REMEMBERED = 10_000
+_BEGIN_OTHERS = ("{", "[", "-", "t", "f", *"0123456789")
+"""How JSON begins that is no text; null is a null in the column."""
 
 
 class Sieve:
@@ -63,7 +66,8 @@ class Sieve:
         if text not in known:
             if len(known) >= _MOST_REMEMBERED:
                 known.clear()
-            known[text] = self._without(bit for bit, values in self._asked[field] if not values.admits(text))
+            asked = () if _stands_for_another(text) else self._asked[field]
+            known[text] = self._without(bit for bit, values in asked if not values.admits(text))
         return known[text]
 
     def _without(self, bits: Iterable[int]) -> Words:
@@ -90,6 +94,17 @@ def mentions(raw: pa.Array, field: str) -> Mask:
     spelled = f'"{field.lower()}"'
     found = (spelled in text.lower() or "\\u" in text or not text.isascii() for text in raw.to_pylist())
     return np.fromiter(found, np.bool_, len(raw))
+
+
+def _stands_for_another(text: str) -> bool:
+    """Whether a text may be what a text column has for a value that is none: its JSON (see `sources.fields`)."""
+    if not text.startswith(_BEGIN_OTHERS):
+        return False
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return text[0] in "[{"  # perhaps too deep, or too odd, for this reader
+    return True
 
 
 def _as_mask(values: pa.Array) -> Mask:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from iota_dagster.core.detection.attack import TACTICS, tactic_and_technique
-from iota_dagster.core.detection.lint import Finding, lint
+from iota_dagster.core.detection.lint import LOG_TYPES, Finding, lint
+from iota_dagster.core.sources import SOURCES
 
 YML = """\
 AnalysisType: rule
@@ -152,6 +153,10 @@ def test_print_left_in_a_rule_or_a_helper_is_a_warning(tmp_path: Path) -> None:
     texts = found(tmp_path, code="def rule(event):\n    print(event)\n    return event.get('a') == 'DeleteVault'\n")
     assert [text.partition(":")[0] for text in texts] == ["a.py", "h.py"]
     assert texts[0].startswith("a.py:2 warning print(…) was left in")
+
+
+def test_the_known_log_types_are_those_that_are_registered() -> None:
+    assert sorted(LOG_TYPES) == sorted(SOURCES)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

@@ -212,3 +212,32 @@ def test_numbers_in_reports_are_taken_as_texts_and_an_empty_list_as_none(tmp_pat
 def test_a_boolean_in_reports_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "a", Reports="{CIS: [true]}")
     assert messages(load_rules([tmp_path]), tmp_path) == ["a.yml:7: Reports.CIS.0: input should be a valid string"]
+
+
+MODEL = (
+    "AnalysisType: datamodel\nDataModelID: m\nEnabled: true\nLogTypes: [T]\nFilename: m.py\n"
+    "Mappings: [{Name: x, Method: x}]\n"
+)
+TABLE = "AnalysisType: lookup_table\nLookupName: t\nEnabled: true\nFilename: t.csv\nLogTypeMap: {PrimaryKey: k}\n"
+
+
+def test_code_of_data_models_and_rows_of_tables_are_in_the_versions_of_the_rules_that_ask_them(tmp_path: Path) -> None:
+    write(tmp_path, "plain")
+    write(tmp_path, "models", "def rule(event):\n    return event.udm('x') == 1\n")
+    write(tmp_path, "tables", "def rule(event):\n    return event.lookup('t', 'a') is not None\n")
+    (tmp_path / "model.yml").write_text(MODEL)
+    (tmp_path / "m.py").write_text("def x(event):\n    return 1\n")
+    (tmp_path / "table.yml").write_text(TABLE)
+    (tmp_path / "t.csv").write_text("k,v\na,1\n")
+
+    def changed(before: RulePack, after: RulePack) -> list[str]:
+        assert not after.errors
+        assert before.version != after.version
+        return [one.id for one, other in zip(before.rules, after.rules, strict=True) if one.version != other.version]
+
+    first = load_rules([tmp_path])
+    (tmp_path / "m.py").write_text("def x(event):\n    return 2\n")
+    second = load_rules([tmp_path])
+    assert changed(first, second) == ["models"]
+    (tmp_path / "t.csv").write_text("k,v\na,2\n")
+    assert changed(second, load_rules([tmp_path])) == ["tables"]

@@ -1,6 +1,5 @@
 """Mutants: which changes are made to a rule's decisions, and which of them its tests must notice."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -225,10 +224,8 @@ def rule(event):
         except Exception:
             pass
 """
-    started = time.perf_counter()
     changes = survivors(tmp_path, code)
     assert not any("became `left <= 0`" in change or "always False" in change for change in changes)
-    assert time.perf_counter() - started < 5
 
 
 def test_helpers_and_imports_are_the_same_for_a_mutant(tmp_path: Path) -> None:

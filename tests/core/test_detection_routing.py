@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 from itertools import product
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.event import Event
+from iota_dagster.core.detection.key_values import MemoryValues, use
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.module_state import keeps_state
 from iota_dagster.core.detection.routes import Routes
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.values import Values, is_never
@@ -38,6 +41,8 @@ PROVEN = {
     f'if event.get("x"):\n        return {GET} == "A"\n    return {GET} == "B"': {"A", "B"},
     f'if {GET} != "A":\n        return False\n    for _ in (1,):\n        return True\n    return False': {"A"},
     f'return {GET} == "A" and {GET} == "B"': None,
+    f'names = ["A", "B"]\n    return {GET} in names': {"A", "B"},
+    f'names = {{"A"}} | MORE\n    return any({GET} == name for name in names)': {"A", "C"},
     f'if {GET} == "A":\n        return True\n    elif {GET} in MORE:\n        return True': {
         "A",
         "C",
@@ -88,6 +93,11 @@ UNPROVEN = (
     f'return (lambda event: event.get("x") == 1)(event) or {GET} == "A"',
     "return is_named(event, CHANGED)",
     "return hidden(event)",
+    f'names = ["A"]\n    names.append("B")\n    return {GET} in names',
+    f'names = {{"A"}}\n    names.add("B")\n    return {GET} in names',
+    f'names = ["A"]\n    more = names\n    more += ["B"]\n    return {GET} in names',
+    f'names = ["A"]\n    widen(names)\n    return {GET} in names',
+    'return widened(event, ["A"])',
     f'for event in ({{"eventName": "A"}},):\n        if {GET} == "A":\n            return True',
 )
 HEAD = """
@@ -105,6 +115,15 @@ def is_named(event, names):
 
 def in_names(name):
     return name in NAMES
+
+
+def widen(names):
+    names.append("B")
+
+
+def widened(event, names):
+    names.append("B")
+    return event.get("eventName") in names
 
 
 def unnamed(event):
@@ -283,3 +302,78 @@ def assert_same(loaded: RulePack, records: list[bytes]) -> int:
         assert routed.matches == plain.matches
         matches += len(routed.matches)
     return matches
+
+
+CREATED = 'if event.get("eventName") == "Create":\n        {}\n        return False\n    '
+DELETED = 'return event.get("eventName") == "Delete" and '
+KEEPING = {
+    "a list": ("SEEN = []", "SEEN.append(1)", "len(SEEN) > 0"),
+    "a list by another name": ("SEEN = []", "seen = SEEN; seen.append(1)", "len(SEEN) > 0"),
+    "a list given to a function": ("SEEN = []", "note(SEEN)", "len(SEEN) > 0"),
+    "a list changed by a function": ("SEEN = []", "note_it()", "len(SEEN) > 0"),
+    "a dictionary": ("SEEN = {}", "SEEN['x'] = 1", "'x' in SEEN"),
+    "a dictionary of lists": ("SEEN = {}", "SEEN.setdefault('x', []).append(1)", "'x' in SEEN"),
+    "a global": ("SEEN = 0", "global SEEN; SEEN += 1", "SEEN > 0"),
+    "a function's attribute": ("SEEN = 0", "note.seen = 1", "getattr(note, 'seen', 0)  == 1"),
+    "a class": ("class Seen:\n    number = 0", "Seen.number = 1", "Seen.number == 1"),
+    "an instance": (
+        "class Seen:\n    def __init__(self):\n        self.number = 0\n    def note(self):\n        self.number += 1\n"
+        "SEEN = Seen()",
+        "SEEN.note()",
+        "SEEN.number == 1",
+    ),
+    "a default": ("def kept(more, seen=[]):\n    seen += more\n    return seen", "kept([1])", "len(kept([])) > 0"),
+    "iota's memory": (
+        "from panther_detection_helpers.caching import get_string_set, put_string_set",
+        "put_string_set('x', ['y'])",
+        "'y' in get_string_set('x')",
+    ),
+}
+NOTE = "\n\ndef note(seen):\n    seen.append(1)\n\n\ndef note_it():\n    SEEN.append(1)\n\n\n"
+
+
+@pytest.mark.parametrize("how", KEEPING)
+def test_a_rule_that_keeps_something_is_shown_every_event(tmp_path: Path, how: str) -> None:
+    before, keep, found = KEEPING[how]
+    loaded = pack(tmp_path, [f"{CREATED.format(keep)}{DELETED}{found}\n{NOTE}{before}"])
+    assert loaded.rules[0].need == {}
+    records = [b'{"eventName":"Delete"}', b'{"eventName":"Create"}', b'{"eventName":"Delete"}']
+    with use(MemoryValues()) as session:
+        stamped = [b'{"p_event_time":"2026-11-22T10:00:0%dZ",' % at + record[1:] for at, record in enumerate(records)]
+        found_by = Engine(loaded.rules).evaluate("AWS.CloudTrail", stamped, (), session)
+    assert ([match.index for match in found_by.matches], found_by.failures) == ([2], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'global LAST\n    LAST = {GET}\n    return LAST == "A" or {GET} == "A"',
+        f'TABLE["last"] = 1\n    return {GET} == "A"\n\n\ndef title(event):\n    return str(TABLE)',
+        f'found = []\n    found.append(1)\n    return {GET} == "A"',
+        f'return {GET} == "A" and is_named(event, list(NAMES))\n\n\ndef title(event):\n    CHANGED.append(1)',
+    ],
+)
+def test_what_a_rule_leaves_for_its_title_or_forgets_is_nothing_kept(tmp_path: Path, body: str) -> None:
+    loaded = pack(tmp_path, [f"{body}\n\n\nLAST = None"])
+    assert set(loaded.rules[0].need) <= {"eventName"}
+    code = loaded.rules[0].code
+    assert not keeps_state([ast.parse(Path(code).read_bytes())], "rule")
+
+
+@pytest.mark.parametrize("who", [b"null", b'{"type":"A"}', b"{}", b"5"])
+def test_an_object_that_is_null_does_not_show_the_record_to_all_rules(who: bytes) -> None:
+    routes = Routes([({"who.type": Values(frozenset({"A"})), "name": Values(frozenset({"X"}))}, 0)])
+    assert list(routes.of(b'{"name":"Y","who":%b}' % who)) == ([0] if who == b"5" else [])
+    assert list(routes.of(b'{"name":"X","who":%b}' % who)) == ([0] if who in (b"5", b'{"type":"A"}') else [])
+    assert list(routes.of(b'{"name":"X","who":null,"Who":{"type":"A"}}')) == [0]
+
+
+@pytest.mark.parametrize("key", ["Key: a.b", "KeyPath: \"'a.b'\"", "DeepKey: [a.b]"])
+def test_a_key_with_a_dot_is_none_of_an_object_below(tmp_path: Path, key: str) -> None:
+    (tmp_path / "a.yml").write_text(
+        "AnalysisType: rule\nRuleID: a\nEnabled: true\nLogTypes: [T]\nSeverity: Low\n"
+        f"Detection:\n  - {key}\n    Condition: Equals\n    Value: x\n"
+    )
+    loaded = load_rules([tmp_path])
+    assert loaded.errors == ()
+    assert len(Engine(loaded.rules).evaluate("T", [b'{"a.b":"x"}']).matches) == 1

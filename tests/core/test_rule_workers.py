@@ -269,6 +269,19 @@ def test_a_worker_that_a_rule_slowly_fills_is_replaced_in_time(
     assert all(matched(verdict, "b") == [0] and verdict.failures == [] for verdict in verdicts)
 
 
+def test_a_rule_that_matches_too_much_is_left_out_for_the_rest_of_the_batch(
+    tmp_path: Path, opened: Callable[..., RuleWorkers]
+) -> None:
+    workers = opened(pack(tmp_path, a=GOOD, b="def rule(event):\n    return event['bad'] == 1\n"))
+    verdicts = list(workers.evaluate([task(1, 0, 1), task(0, 0), task(1)], matches_allowed=3))
+    assert [matched(verdict, "a") for verdict in verdicts] == [[0, 1, 2], [], []]
+    assert [matched(verdict, "b") for verdict in verdicts] == [[0, 2], [], [0]]
+    how = "matches more than 3 events of one batch: it is left out for the rest"
+    assert [failure for verdict in verdicts for failure in verdict.failures] == [RuleFailure("a", "rule", how, 0, 1)]
+    (fresh,) = workers.evaluate([task(0)])
+    assert matched(fresh, "a") == [0]
+
+
 # ── what a rule may see ──
 
 
@@ -298,6 +311,38 @@ def test_a_rule_sees_no_credentials_and_no_file_of_its_owner(
     assert sum(kinds.values()) == 6  # with standard error, the lifeline and the progress
     assert not {"dagster", "pandas", "pyarrow", "boto3", "sqlalchemy"} & set(context["modules"])
     assert os.getcwd() not in context["path"][:1]
+
+
+READS = """\
+def rule(event):
+    try:
+        return b"hidden" in open(f"/proc/{os.getppid()}/environ", "rb").read()
+    except PermissionError:
+        return False
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the owner's memory is shut on Linux only")
+def test_a_rule_cannot_read_the_environment_of_its_owner(tmp_path: Path) -> None:
+    pack(tmp_path, a=READS)
+    shown = OWNER.replace("sys.stdin.read()", "import ctypes; print(ctypes.CDLL(None).prctl(3))")
+    told = subprocess.run(
+        [sys.executable, "-c", shown, str(tmp_path)],
+        env={**os.environ, "SLACK_TOKEN": "hidden"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.splitlines()
+    assert told[1] == "0"  # not dumpable
+    if not may_look_into_others():
+        assert told[0] == "[[]]"
+
+
+def may_look_into_others() -> bool:
+    """Whether this process, as root often is, has CAP_SYS_PTRACE, CAP_SYS_ADMIN or CAP_PERFMON."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return any(int(status["CapEff"], 16) >> bit & 1 for bit in (19, 21, 38))
 
 
 # ── many tasks ──
@@ -397,6 +442,23 @@ def test_what_a_rule_has_started_ends_with_its_worker(tmp_path: Path, opened: Ca
     until(lambda: ended(started))
 
 
+def test_what_a_rule_has_started_ends_with_a_worker_that_ends_itself(tmp_path: Path) -> None:
+    starts = (
+        "import subprocess\n\n"
+        "def rule(event):\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
+        "    open(__file__ + '.pid', 'w').write(str(child.pid))\n"
+        "    os._exit(3)\n"
+    )
+    workers = RuleWorkers(pack(tmp_path, a=starts), limits=LIMITS)
+    try:
+        list(workers.evaluate([task(0)]))
+        started = int((tmp_path / "a.py.pid").read_text())
+    finally:
+        workers.close()
+    until(lambda: not psutil.pid_exists(started) or ended(psutil.Process(started)))
+
+
 def test_a_worker_killed_between_two_batches_is_replaced(tmp_path: Path, opened: Callable[..., RuleWorkers]) -> None:
     before = running()
     workers = opened(pack(tmp_path, a=GOOD))
@@ -425,9 +487,7 @@ def test_closing_does_not_wait_for_workers_that_are_being_warmed(tmp_path: Path,
     before = running()
     workers = RuleWorkers(pack(tmp_path, a=code), limits=PATIENT)
     workers.warm()
-    began = time.monotonic()
-    workers.close()
-    assert time.monotonic() - began < 20
+    workers.close()  # waiting would take three minutes, more than a test may
     assert running() <= before
     with pytest.raises(RuntimeError):
         next(workers.evaluate([task(0)]))

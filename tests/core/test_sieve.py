@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.values import NEVER, Need, Values, is_never
 from iota_dagster.core.sieve import Sieve
+from iota_dagster.core.sources import source_of
 from iota_dagster.core.sources.cloudtrail import CloudTrail
 
 SOURCE = CloudTrail()
@@ -143,3 +145,38 @@ def test_without_rules_nothing_passes_and_a_rule_without_needs_lets_everything_p
     assert passed([{}, {"eventName": Values(frozenset({"A"}))}], {"eventName": "B"}) == [True]
     assert passed([{"requestID": Values(frozenset({"A"}))}], {"eventName": "B"}) == [True]
     assert is_never(NEVER)
+
+
+OKTA = source_of("Okta.SystemLog")
+OTHER_BODIES = (
+    'str(event.get("eventType")) == "True"',
+    'str(event.get("eventType")) == "5"',
+    '"a&b" in event.get("eventType")',
+    '"\'x\'" in str(event.get("eventType"))',
+    'event.get("eventType") == "true"',
+    'event.get("eventType", "").startswith("5")',
+)
+OTHER_VALUES = ("true", "5", "5.0", '["a\\u0026b"]', '{"x": 1}', '"true"', '"5x"', '"a&b"', '"[x"', "null", '"b"')
+
+
+def test_what_is_no_text_is_not_sieved_by_the_json_that_its_column_holds(tmp_path: Path) -> None:
+    for number, body in enumerate(OTHER_BODIES):
+        (tmp_path / f"r{number}.py").write_text(f"def rule(event):\n    return {body}\n")
+        (tmp_path / f"r{number}.yml").write_text(
+            f"AnalysisType: rule\nRuleID: R.{number}\nEnabled: true\nFilename: r{number}.py\n"
+            "LogTypes: [Okta.SystemLog]\nSeverity: Low\n"
+        )
+    rules = load_rules([tmp_path]).rules
+    records = [
+        f'{{"uuid":"u","published":"2026-11-22T10:00:00Z","eventType":{value}}}'.encode() for value in OTHER_VALUES
+    ]
+    readings = OKTA.read_many(records)
+    assert not readings.rejected
+    columns = dict(zip(OKTA.columns.names, readings.columns, strict=True))
+    rows = pa.record_batch({**columns, "p_raw": pa.array([record.decode() for record in records])})
+    found = Engine(rules, routed=False).evaluate("Okta.SystemLog", records).matches
+    assert {match.rule_id for match in found} == {rule.id for rule in rules}
+    for match in found:
+        sieve = Sieve([rule.need for rule in rules if rule.id == match.rule_id], OKTA.texts)
+        assert sieve.mask(rows)[match.index], (records[match.index], match.rule_id)
+    assert not Sieve([{"eventType": Values(frozenset({"a"}))}], OKTA.texts).mask(rows)[-1]

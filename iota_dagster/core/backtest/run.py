@@ -18,7 +18,7 @@ from iota_dagster.core.alerting.grouping import Fact
 from iota_dagster.core.backtest.candidates import Candidates, Progress, Reading
 from iota_dagster.core.backtest.report import BacktestReport, Facts, RuleResult, alert_ids, difference, match_ids
 from iota_dagster.core.backtest.rules import LeftOut
-from iota_dagster.core.backtest.tallies import Tallies, Tally
+from iota_dagster.core.backtest.tallies import MOST_MATCHES, Tallies, Tally
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.errors import SettingsError
@@ -29,7 +29,7 @@ from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.database import Database, chunked
 from iota_dagster.core.store.schema import matches
 
-_FACT = tuple(item.name for item in fields(Fact) if item.name != "notify")
+_FACT = tuple(item.name for item in fields(Fact) if item.name in matches.c and item.name != "notify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _judge(workers: RuleWorkers, found: Iterator[Candidates], tallies: Tallies) 
             sent.append(candidates)
             yield Task(candidates.log_type, candidates.records)
 
-    for verdict in workers.evaluate(tasks()):
+    for verdict in workers.evaluate(tasks(), matches_allowed=MOST_MATCHES + 1):  # the tallies end a backtest before
         tallies.take(verdict, sent.popleft())
 
 

@@ -7,6 +7,7 @@ wins, so that a rule file called `json.py` breaks nobody.
 from __future__ import annotations
 
 import ast
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,14 @@ class CodeFiles:
         if file not in self._sources:
             self._sources[file] = file.read_bytes()
         return self._sources[file]
+
+    def digest(self, file: Path) -> bytes:
+        """A hash of a file that may be too large to keep; empty when it cannot be read."""
+        try:
+            with file.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").digest()
+        except OSError:
+            return b""
 
     def code(self, file: Path) -> CodeType:
         """A file's compiled code; `SyntaxError` when it does not compile."""

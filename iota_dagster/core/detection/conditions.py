@@ -211,5 +211,7 @@ def _needs(item: Any) -> dict[str, frozenset[str]]:
 
 
 def _top_level_key(item: Mapping[str, Any]) -> str | None:
+    """The key of the event that an expression names; a dot in it would be read as the way to one a level below."""
     word = next((word for word in SPECIFIERS[:3] if word in item), None)
-    return key_path(word, item[word], Place((word,))).key if word else None
+    key = key_path(word, item[word], Place((word,))).key if word else None
+    return None if key is None or "." in key else key

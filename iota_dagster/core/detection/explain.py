@@ -107,6 +107,8 @@ def _needs(rule: Rule) -> list[FieldNeed]:
 def _why(rule: Rule, never: bool) -> str:
     if never:
         return "by its code it can never match, so it is shown everything, for its errors to be seen"
+    if rule.remembers:
+        return "it remembers things from event to event, so it is shown all of them"
     if rule.simple is not None:
         return "no expression of its Detection asks a top-level key for certain texts (Equals, IsIn)"
     return "its code begins with something that routing does not understand"

@@ -7,6 +7,7 @@ stop the others.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from iota_dagster.core.detection.correlation.metadata import read_correlation
 from iota_dagster.core.detection.correlation.pack import circular
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.metadata import ID_KEYS, RuleMetadata, read_document
+from iota_dagster.core.detection.module_state import keeps_state, may_keep_state
 from iota_dagster.core.detection.provided import SOURCES
 from iota_dagster.core.detection.routing import need_of
 from iota_dagster.core.detection.rule import (
@@ -45,7 +47,12 @@ HELPERS = "global_helpers"
 
 _RULES = ("rule", "scheduled_rule", "policy")
 _SHARED: Mapping[str, type[BaseModel]] = {"datamodel": DataModelFile, "lookup_table": TableFile}
+_PROVIDED = frozenset(SOURCES.values())
 _MEMORY = frozenset({path for name, path in SOURCES.items() if name.endswith(".caching")})
+_ID_LINE = re.compile(rb"""^(?:RuleID|PolicyID):[ \t]*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
+"""Where the id stands in a file that cannot be read as YAML."""
+_MODELS, _TABLES = re.compile(rb"udm"), re.compile(rb"lookup|enrichment", re.IGNORECASE)
+"""What is in the files of a rule that may ask data models, or lookup tables."""
 _NOT_RUN = ("global", "pack", "saved_query")
 
 
@@ -64,14 +71,16 @@ def load_rules(
             if only is None or file in only:
                 reader.read(file, root)
     correlations = reader.sound_correlations()
+    surroundings = Surroundings(tuple(reader.models), tuple(reader.tables))
     return RulePack(
-        tuple(reader.rules.values()),
+        tuple(reader.rules_over(surroundings)),
         tuple(reader.errors),
         tuple(reader.skipped),
         reader.tests,
-        Surroundings(tuple(reader.models), tuple(reader.tables)),
+        surroundings,
         correlations,
         tuple(reader.queries.values()),
+        reader.uncertain(),
     )
 
 
@@ -87,7 +96,9 @@ class _Reader:
         self.skipped: list[Skipped] = []
         self.models: list[DataModelSpec] = []
         self.tables: list[TableSpec] = []
+        self._broken: set[str] = set()  # the ids of rules whose files are wrong; "" for a file that tells none
         self._seen: set[Path] = set()
+        self._may_keep_state: dict[Path, bool] = {}
         self._files, self._modules = files, Modules(files)
 
     def read(self, file: Path, root: Path) -> None:
@@ -96,12 +107,25 @@ class _Reader:
             return
         self._seen.add(file.resolve())
         try:
-            content = file.read_bytes()
+            self._read(file, root, file.read_bytes())
+        except OSError as error:
+            self._broken.add("")
+            self._fail(file, 1, f"cannot be read: {error.strerror}")
+
+    def _read(self, file: Path, root: Path, content: bytes) -> None:
+        known = len(self.errors)
+        try:
             self._take(file, root, content, yaml12.load(content))
         except yaml12.YamlError as error:
             self._fail(file, error.line, error.detail)
-        except OSError as error:
-            self._fail(file, 1, f"cannot be read: {error.strerror}")
+        if len(self.errors) > known:
+            found = _ID_LINE.search(content)
+            self._broken.add(found[1].decode() if found else "")
+
+    def uncertain(self) -> frozenset[str]:
+        """See `RulePack.uncertain`."""
+        known = self.rules.keys() | self.correlations.keys()
+        return frozenset(known | self._broken if "" in self._broken else self._broken - known) - {""}
 
     def _fail(self, file: Path, line: int, detail: str) -> None:
         self.errors.append(RuleFileError(file, line, detail))
@@ -131,11 +155,43 @@ class _Reader:
         self.errors += [RuleFileError(file, line, text) for line, text in problems]
         try:
             if isinstance(found, DataModelFile) and found.enabled:
-                self.models.append(found.spec(file.parent, helper_folders(file.parent, root)))
+                self.models.append(self._with_code(found.spec(file.parent, helper_folders(file.parent, root))))
             elif isinstance(found, TableFile) and found.enabled and found.filename:
-                self.tables.append(found.spec(file.parent))
+                self.tables.append(self._with_rows(found.spec(file.parent)))
         except ValueError as error:
             self._fail(file, 1, str(error))
+
+    def _with_code(self, model: DataModelSpec) -> DataModelSpec:
+        """A data model with its version."""
+        parts = [msgspec.json.encode((model.log_types, model.mappings))]
+        try:
+            files = self._files.reachable(Path(model.code), list(map(Path, model.helpers))) if model.code else ()
+            parts += map(self._files.source, files)
+        except (OSError, SyntaxError, ValueError, RecursionError):  # told of when it is imported
+            parts.append(self._files.digest(Path(model.code)))
+        return msgspec.structs.replace(model, version=content_hash(parts))
+
+    def _with_rows(self, table: TableSpec) -> TableSpec:
+        """A lookup table with its version."""
+        spec = msgspec.json.encode((table.name, table.key, table.selectors))
+        return msgspec.structs.replace(table, version=content_hash([spec, self._files.digest(Path(table.file))]))
+
+    def rules_over(self, shared: Surroundings) -> Iterator[Rule]:
+        """The rules, with the data models and tables that they may ask as a part of their versions."""
+        for rule in self.rules.values():
+            models = [model.version for model in shared.models if not set(rule.log_types).isdisjoint(model.log_types)]
+            tables = [table.version for table in shared.tables]
+            asked = models if models and self._mentions(rule, _MODELS) else []
+            asked += tables if tables and self._mentions(rule, _TABLES) else []
+            version = content_hash(map(str.encode, [rule.version, *asked])) if asked else rule.version
+            yield msgspec.structs.replace(rule, version=version)
+
+    def _mentions(self, rule: Rule, words: re.Pattern[bytes]) -> bool:
+        """Whether words are in a rule's files; what iota provides for rules to import does not count."""
+        files = [Path(rule.file)]
+        if rule.code:
+            files += self._files.reachable(Path(rule.code), list(map(Path, rule.helpers)))
+        return any(words.search(self._files.source(file)) for file in files if file not in _PROVIDED)
 
     def _take_query(self, file: Path, document: yaml12.Document) -> None:
         query, problems = read_query(document, file)
@@ -199,14 +255,25 @@ class _Reader:
         if not module.bindings.get(function):
             raise TypeError(f"it defines no function {function}")
         files = sorted(self._files.reachable(code, helpers))
+        remembers = not _MEMORY.isdisjoint(files)
         return Rule(
             **_common(file, metadata),
             version=content_hash([content, *map(self._files.source, files)]),
             code=str(code),
             helpers=tuple(map(str, helpers)),
-            need=_need(module, function),
-            remembers=not _MEMORY.isdisjoint(files),
+            need={} if remembers or self._keeps_state(files, function) else _need(module, function),
+            remembers=remembers,
         )
+
+    def _keeps_state(self, files: Sequence[Path], function: str) -> bool:
+        """Whether a rule keeps something in its module or its helpers'; what iota provides keeps nothing there."""
+        try:
+            trees = {file: self._files.tree(file) for file in files if file not in _PROVIDED}
+            for file in trees.keys() - self._may_keep_state.keys():
+                self._may_keep_state[file] = may_keep_state(trees[file])
+            return any(map(self._may_keep_state.__getitem__, trees)) and keeps_state([*trees.values()], function)
+        except RecursionError:
+            return True
 
 
 def _simple_rule(file: Path, content: bytes, document: Mapping[str, Any], metadata: RuleMetadata) -> Rule:

@@ -41,6 +41,7 @@ class _Kept(msgspec.Struct):
     queries: tuple[ScheduledQuery, ...]
     errors: list[tuple[str, int, str]]
     skipped: list[tuple[str, str, str]]
+    uncertain: frozenset[str]
 
 
 _decoder = msgspec.msgpack.Decoder(_Kept)
@@ -63,6 +64,7 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
             pack.queries,
             [(str(error.file), error.line, error.detail) for error in pack.errors],
             [(str(item.file), item.id, item.reason) for item in pack.skipped],
+            pack.uncertain,
         )
         with suppress(OSError):  # then the next run reads the rules again
             _save(file, kept)
@@ -73,6 +75,7 @@ def read_rules(folders: Sequence[Path], cache: Path) -> RulePack:
         surroundings=kept.surroundings,
         correlations=kept.correlations,
         queries=kept.queries,
+        uncertain=kept.uncertain,
     )
 
 
@@ -86,6 +89,10 @@ class _Sources(CodeFiles):
     def source(self, file: Path) -> bytes:
         self.stamps.setdefault(file, _stamp(file))
         return super().source(file)
+
+    def digest(self, file: Path) -> bytes:
+        self.stamps.setdefault(file, _stamp(file))
+        return super().digest(file)
 
 
 def stamps_of(folders: Sequence[Path]) -> Iterator[Stamp]:

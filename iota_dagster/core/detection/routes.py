@@ -102,10 +102,14 @@ def _peeker(fields: Sequence[str]) -> Callable[[bytes], _Key]:
         first, _, second = field.partition(".")
         names.setdefault(first, []).extend([second] if second else [])
     decode, read = msgspec.json.Decoder(_struct(names)).decode, _reader(names)
+    read_over_nulls = _reader_over_nulls(names)
     spelled = [f'"{field.rpartition(".")[2].lower()}"'.encode() for field in fields]
 
     def peek(record: bytes) -> _Key:
-        key = read(decode(record))
+        try:
+            key = read(decode(record))
+        except AttributeError:  # of an object that is null, as CloudTrail writes it
+            key = read_over_nulls(decode(record))
         if {*map(type, key)} == _TEXTS:
             return key
         lowered = b"" if None not in key or _obscured(record) else record.lower()
@@ -131,12 +135,28 @@ def _reader(names: Mapping[str, Sequence[str]]) -> Callable[[Any], _Key]:
     return lambda peeked: (single(peeked),)
 
 
+def _reader_over_nulls(names: Mapping[str, Sequence[str]]) -> Callable[[Any], _Key]:
+    """The same, with None for all that lies below a null; it takes longer."""
+    places = [
+        (f"f{number}", [f"f{index}" for index in range(len(below))]) for number, below in enumerate(names.values())
+    ]
+
+    def read(peeked: Any) -> _Key:
+        found: list[_Found] = []
+        for first, seconds in places:
+            value = getattr(peeked, first)
+            found += [getattr(value, second, None) for second in seconds] or [value]
+        return tuple(found)
+
+    return read
+
+
 def _struct(names: Mapping[str, Sequence[str]]) -> type[msgspec.Struct]:
-    """The type of an object of which only some fields are read; those with names below them are objects themselves."""
+    """The type of an object of which only some fields are read; those with names below them are objects, or null."""
     fields: list[tuple[str, Any, Any]] = []
     for number, below in enumerate(names.values()):
         inner = _struct(dict.fromkeys(below, ())) if below else None
-        fields.append((f"f{number}", inner, inner()) if inner else (f"f{number}", Any, None))
+        fields.append((f"f{number}", inner | None, inner()) if inner else (f"f{number}", Any, None))
     rename = {f"f{number}": name for number, name in enumerate(names)}
     return msgspec.defstruct("Peek", fields, rename=rename, gc=False, frozen=True)
 

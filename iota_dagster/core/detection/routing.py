@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from iota_dagster.core.detection.bindings import bindings, is_generator, own_nodes
+from iota_dagster.core.detection.bindings import bindings, is_generator, only_read, own_nodes
 from iota_dagster.core.detection.constants import Constant, Module
 from iota_dagster.core.detection.values import NEVER, Need, Values, all_of, any_of, both
 
@@ -253,13 +253,18 @@ class _Reader:
 
     def _constant(self, node: ast.expr) -> Constant | None:
         if isinstance(node, ast.Name) and self._bindings[node.id]:
-            bound = self._bound.get(node.id)
-            if isinstance(bound, str | frozenset):
+            bound, value = self._bound.get(node.id), self._aliases.get(node.id)
+            if isinstance(bound, str) or (isinstance(bound, frozenset) and self._only_read(node.id)):
                 return bound
-            return self._constant(self._aliases[node.id]) if node.id in self._aliases else None
+            fixed = isinstance(value, ast.Constant | ast.Tuple) or self._only_read(node.id)
+            return self._constant(value) if value is not None and fixed else None
         if any(isinstance(item, ast.Name) and self._bindings[item.id] for item in ast.walk(node)):
             return None
         return self._module.constant(node)
+
+    def _only_read(self, name: str) -> bool:
+        """Whether the function leaves a list or a set as it is, and gives it to nobody who may not."""
+        return only_read(self._function, name)
 
     def _field(self, node: ast.expr) -> _Field | None:
         """The top-level field whose value an expression is, wherever the event has a text there."""

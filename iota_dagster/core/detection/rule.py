@@ -43,7 +43,7 @@ class Skipped:
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule. `version` is a hash of all the files it is made of.
+    """One rule. `version` is a hash of all the files it is made of, and of the data models and tables it may ask.
 
     `code` is its Python file and `helpers` the folders of shared modules it sees; a rule of YAML only has `simple`
     instead, the keys of its document that stand for functions (see `yaml_rules`). `remembers` says that it may use
@@ -88,9 +88,13 @@ class MappingSpec(msgspec.Struct, frozen=True):
 
 
 class DataModelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A data model as its YAML file gives it; `code` is its Python file, if it has one."""
+    """A data model as its YAML file gives it; `code` is its Python file, if it has one.
+
+    `version` is a hash of all that its answers depend on.
+    """
 
     id: str
+    version: str = ""
     log_types: tuple[str, ...]
     mappings: tuple[MappingSpec, ...]
     code: str = ""
@@ -98,9 +102,13 @@ class DataModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A lookup table as its YAML file gives it: the file of its rows, its key column, selectors by log type."""
+    """A lookup table as its YAML file gives it: the file of its rows, its key column, selectors by log type.
+
+    `version` is a hash of these and of the rows.
+    """
 
     name: str
+    version: str = ""
     file: str
     key: str
     selectors: dict[str, tuple[str, ...]] = {}
@@ -123,7 +131,11 @@ class RuleTests:
 
 @dataclass(frozen=True, slots=True)
 class RulePack:
-    """All rules of some folders, with the files that could not be read and those that cannot be run yet."""
+    """All rules of some folders, with the files that could not be read and those that cannot be run yet.
+
+    `uncertain` are the ids of rules that cannot be judged for sure: those in the files that could not be read, or all,
+    where such a file does not tell which rule it is.
+    """
 
     rules: tuple[Rule, ...]
     errors: tuple[RuleFileError, ...] = ()
@@ -132,15 +144,15 @@ class RulePack:
     surroundings: Surroundings = field(default_factory=Surroundings)
     correlations: tuple[CorrelationRule, ...] = ()
     queries: tuple[ScheduledQuery, ...] = ()
+    uncertain: frozenset[str] = frozenset()
 
     @property
     def version(self) -> str:
         """A hash of the content of all enabled rules, their helpers and queries; where they lie does not matter."""
         versions = [(rule.id, rule.version) for rule in self.rules if rule.enabled]
         versions += [(rule.id, rule.version) for rule in self.correlations if rule.enabled]
-        versions += [
-            (model.id, content_hash([msgspec.json.encode(model.mappings)])) for model in self.surroundings.models
-        ]
+        versions += [(model.id, model.version) for model in self.surroundings.models]
+        versions += [(table.name, table.version) for table in self.surroundings.tables]
         versions += [
             (item.name, content_hash([msgspec.json.encode((item.sql, item.schedule))]))
             for item in self.queries

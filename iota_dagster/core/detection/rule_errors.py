@@ -27,6 +27,16 @@ def error_matches(failures: Iterable[RuleFailure], rules_version: str) -> list[R
     return [_match(rule_id, found, rules_version) for rule_id, found in by_rule.items()]
 
 
+def is_deciding(failure: RuleFailure) -> bool:
+    """Whether it is a rule's, after which it is not known whether the rule matches: not one of its texts alone."""
+    return failure.function in ("rule", "import")
+
+
+def is_shared(failure: RuleFailure) -> bool:
+    """Whether it is of something that rules share (see `surroundings`)."""
+    return failure.function in ("data model", "lookup table")
+
+
 def _match(rule_id: str, failures: Sequence[RuleFailure], rules_version: str) -> RuleMatch:
     first = min(failures, key=lambda failure: failure.index)
     subject = "An event could not be shown to the rules" if rule_id == UNREADABLE else f"Rule {rule_id} fails"

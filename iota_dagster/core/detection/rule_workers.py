@@ -18,12 +18,12 @@ from pathlib import Path
 from iota_dagster.core.detection.key_values import MemoryValues
 from iota_dagster.core.detection.messages import Judge, Judged, Setup
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.trial import DEATHS_ALLOWED, Batch, Task, Trial, ran_out_of_memory
+from iota_dagster.core.detection.trial import DEATHS_ALLOWED, MATCHES_ALLOWED, Batch, Task, Trial, ran_out_of_memory
 from iota_dagster.core.detection.verdict import RuleFailure, Verdict
 from iota_dagster.core.detection.worker_process import Died, WorkerProcess
 from iota_dagster.core.errors import IotaError
 
-__all__ = ["DEATHS_ALLOWED", "RuleLimits", "RuleWorkerError", "RuleWorkers", "Task"]
+__all__ = ["DEATHS_ALLOWED", "MATCHES_ALLOWED", "RuleLimits", "RuleWorkerError", "RuleWorkers", "Task"]
 
 
 class RuleWorkerError(IotaError):
@@ -72,12 +72,15 @@ class RuleWorkers:
         """The rules that could not be loaded by the workers that were started so far."""
         return list(self._broken.values())
 
-    def evaluate(self, tasks: Iterable[Task], values: MemoryValues | None = None) -> Iterator[Verdict]:
+    def evaluate(
+        self, tasks: Iterable[Task], values: MemoryValues | None = None, matches_allowed: int = MATCHES_ALLOWED
+    ) -> Iterator[Verdict]:
         """The verdicts of one batch's tasks, in their order; tasks are taken as workers become free.
 
-        With `values`, rules remember: what they write is put there, and the tasks are judged one after the other.
+        With `values`, rules remember: what they write is put there, and the tasks are judged one after the other. A
+        rule that matches more than `matches_allowed` events is left out for the rest of the batch.
         """
-        batch = Batch(values)
+        batch = Batch(values, matches_allowed)
         trial = Trial(self._rules, lambda request: self._ask(request, batch), batch)
         if values is not None:
             yield from map(trial.verdict, tasks)

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from iota_dagster.core.detection.key_values import MemoryValues, StoredValue
 from iota_dagster.core.detection.messages import Judge, Judged
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, Verdict
+from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch, Verdict
 from iota_dagster.core.detection.worker_process import Died
 
 DEATHS_ALLOWED = 3
 """How many workers a rule may end before it is left out for the rest of a batch."""
+
+MATCHES_ALLOWED = 100_000
+"""How many events of one batch a rule may match before it is left out for the rest: all matches are held in memory.
+
+What matches so many is no detection: 25 a second for an hour.
+"""
 
 _Off = frozenset[tuple[int, int]]
 
@@ -35,8 +41,11 @@ class Task:
 class Batch:
     """What the tasks of one batch share: the rules that it has had enough of, and what its rules remember."""
 
-    def __init__(self, values: MemoryValues | None = None) -> None:
+    def __init__(self, values: MemoryValues | None = None, matches_allowed: int = MATCHES_ALLOWED) -> None:
         self.values = values
+        self._matches_allowed = matches_allowed
+        self._matches: Counter[str] = Counter()
+        self._noisy: set[int] = set()
         self._deaths: Counter[int] = Counter()
         self._lock = threading.Lock()
 
@@ -54,7 +63,27 @@ class Batch:
     def off(self) -> _Off:
         """What no worker is to call any more, as in `Engine.evaluate`."""
         with self._lock:
-            return frozenset((-1, rule) for rule, count in self._deaths.items() if count >= DEATHS_ALLOWED)
+            deadly = {rule for rule, count in self._deaths.items() if count >= DEATHS_ALLOWED}
+            return frozenset((-1, rule) for rule in deadly | self._noisy)
+
+    def note_matches(self, verdict: Verdict, numbers: Mapping[str, int]) -> Verdict:
+        """Count a task's matches; the verdict, without those beyond what a rule may have, which then is an error."""
+        kept: list[RuleMatch] = []
+        failures: list[RuleFailure] = []
+        with self._lock:
+            for match in verdict.matches:
+                self._matches[match.rule_id] += 1
+                if self._matches[match.rule_id] <= self._matches_allowed:
+                    kept.append(match)
+                elif numbers[match.rule_id] not in self._noisy:
+                    self._noisy.add(numbers[match.rule_id])
+                    how = (
+                        f"matches more than {self._matches_allowed:,} events of one batch: it is left out for the rest"
+                    )
+                    failures.append(RuleFailure(match.rule_id, "rule", how, match.index, 1))
+        if len(kept) == len(verdict.matches):
+            return verdict
+        return merged([replace(verdict, matches=kept), Verdict([], failures)])
 
 
 class Trial:
@@ -62,9 +91,13 @@ class Trial:
 
     def __init__(self, rules: Sequence[Rule], ask: Callable[[Judge], Judged], batch: Batch) -> None:
         self._rules, self._ask_worker, self._batch = rules, ask, batch
+        self._numbers = {rule.id: number for number, rule in enumerate(rules, start=1)}
 
     def verdict(self, task: Task) -> Verdict:
         """What the rules say of a task; never raises because of a rule."""
+        return self._batch.note_matches(self._judged(task), self._numbers)
+
+    def _judged(self, task: Task) -> Verdict:
         for _ in range(2):  # an accident of ours, or memory that other tasks have left full, does not come twice
             verdict = self._together(task)
             if verdict is not None:
@@ -90,10 +123,9 @@ class Trial:
             return merged([verdict, Verdict([], ended)])
 
     def _one_by_one(self, task: Task) -> Verdict:
-        numbers = {rule.id: number for number, rule in enumerate(self._rules, start=1)}
         judging = [number for number, rule in enumerate(self._rules, start=1) if task.log_type in rule.log_types]
         verdict = merged(self._alone(task, number) for number in judging)
-        verdict.matches.sort(key=lambda match: (match.index, numbers[match.rule_id]))
+        verdict.matches.sort(key=lambda match: (match.index, self._numbers[match.rule_id]))
         return verdict
 
     def _alone(self, task: Task, number: int) -> Verdict:

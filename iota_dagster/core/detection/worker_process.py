@@ -5,6 +5,7 @@ Nothing that the process does costs its owner more than the process: it may die,
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import select
@@ -43,6 +44,7 @@ from iota_dagster.core.workers import bare_environment
 _LOOK_EVERY = 0.5
 _GRACE = 3
 """A call that is still running after so many times its limit has swallowed its own alarm."""
+_PR_SET_DUMPABLE = 4
 _STALLED = 60.0
 """Seconds after which a process that runs no rule and does not answer is given up."""
 
@@ -56,10 +58,17 @@ class Died(Exception):
     how: str
 
 
+def _shut_memory() -> None:
+    """Close this process's environment and memory in /proc to others of its user, such as rules. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+
+
 class WorkerProcess:
     """A process and the line to it. `load` comes first; whatever raises `Died` has closed it."""
 
     def __init__(self) -> None:
+        _shut_memory()
         with ExitStack() as stack, tempfile.TemporaryFile() as shared:
             shared.truncate(PROGRESS_BYTES)
             ours, theirs = map(stack.enter_context, socket.socketpair())
@@ -82,6 +91,7 @@ class WorkerProcess:
             self._ours = stack.pop_all()
         self._connection, self._progress = ours, memoryview(self._map).cast("q")
         self._limit, self._room, self._loaded = _STALLED, 0, 0
+        self._killed = False
 
     def load(self, setup: Setup) -> list[RuleFailure]:
         """Load rules; those that cannot be loaded."""
@@ -166,8 +176,12 @@ class WorkerProcess:
         return died
 
     def kill(self) -> None:
-        """End the process and what it has started; whoever waits for its answer gets `Died`."""
-        if self._process.returncode is None:
+        """End the process and what it has started; whoever waits for its answer gets `Died`.
+
+        What it has started is there also when it has ended itself. Only once: later the number may be another's.
+        """
+        if not self._killed:
+            self._killed = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
