@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from iota_dagster.core import metrics
-from iota_dagster.core.exposition import Samples, Source
+from iota_dagster.core.figure_source import Samples, Source
 from iota_dagster.core.figures import Series
 from iota_dagster.core.metrics import Family
 from iota_dagster.doctor_checks.daemon import open_instance
 from iota_dagster.settings import Settings
 
 if TYPE_CHECKING:
+    import dagster as dg
     from dagster._daemon.types import DaemonStatus
 
 RUNS = 100
 """How many of the last runs are looked at."""
+WITHIN = timedelta(days=1)
+"""How old they may be: what failed last week is no news, even where few runs came after it."""
 QUANTILES = (0.5, 0.95, 1.0)
 
 
-def from_dagster(settings: Settings) -> Source:
+def from_dagster(settings: Settings, clock: Callable[[], datetime] | None = None) -> Source:
     """The last runs of Dagster's history and its daemon's heartbeats; nothing where Dagster has never run."""
+    now = clock or (lambda: datetime.now(UTC))
 
     def read() -> Samples:
         instance = open_instance(settings)
         if instance is None:
             return {}
         with instance:
-            records, beats = instance.get_run_records(limit=RUNS), instance.get_daemon_statuses()
+            records, beats = _records(instance, now() - WITHIN), instance.get_daemon_statuses()
         found = _heartbeats(beats)
         for status, count in Counter(item.dagster_run.status.value.lower() for item in records).items():
             found[metrics.RUNS.name, (status,)] = count
@@ -38,7 +43,13 @@ def from_dagster(settings: Settings) -> Source:
         waits = [item.start_time - item.create_timestamp.timestamp() for item in begun if item.start_time]
         return found | _quantiles(metrics.RUN_SECONDS, durations) | _quantiles(metrics.RUN_START_SECONDS, waits)
 
-    return read
+    return Source("dagster", metrics.DAGSTER_UP, read)
+
+
+def _records(instance: dg.DagsterInstance, since: datetime) -> Sequence[dg.RunRecord]:
+    import dagster as dg
+
+    return instance.get_run_records(dg.RunsFilter(created_after=since), limit=RUNS)
 
 
 def _heartbeats(beats: Mapping[str, DaemonStatus]) -> dict[Series, float]:

@@ -86,9 +86,9 @@ class Probes:
 
 def probes(site: Site) -> Probes:
     """The checks that decide: state store, queue, lake, rules, Dagster's daemon."""
-    found = {check.name: check for module in (parts, queue, here, daemon) for check in module.checks(site)}
-    rules = Check("rules", partial(_rules, site.settings))
-    return Probes([_first(found["store"]), _first(found["queue"]), _first(found["lake"]), rules, found["daemon"]])
+    found = {check.name: check for module in (queue, here, daemon) for check in module.checks(site)}
+    store, rules = parts.readable_store(site.settings), Check("rules", partial(_rules, site.settings))
+    return Probes([store, _first(found["queue"]), _first(found["lake"]), rules, found["daemon"]])
 
 
 def _first(check: Check) -> Check:

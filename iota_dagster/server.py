@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 
 import uvicorn
 from prometheus_client import CollectorRegistry, push_to_gateway
@@ -23,8 +23,9 @@ from starlette.routing import Route
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.aws.queue import SqsQueue
 from iota_dagster.core.background import repeating
-from iota_dagster.core.exposition import FiguresCollector, Source, from_queue, from_store
-from iota_dagster.core.store.database import Database
+from iota_dagster.core.exposition import FiguresCollector, from_queue, from_store
+from iota_dagster.core.figure_source import Source
+from iota_dagster.core.store.gauges import Configured
 from iota_dagster.dagster_figures import from_dagster
 from iota_dagster.doctor_checks.site import Site
 from iota_dagster.logging_setup import configure
@@ -38,10 +39,12 @@ _log = logging.getLogger(__name__)
 
 def registry_of(settings: Settings) -> CollectorRegistry:
     """All metrics of an installation; nothing is connected before they are collected."""
-    sources: list[Source] = [
-        from_store(Database(settings.store_url), settings.bloom.capacity_max),
-        from_dagster(settings),
-    ]
+    configured = Configured(
+        [item.name for item in settings.integrations],
+        [item.name for item in settings.destinations],
+        settings.bloom.capacity_max,
+    )
+    sources: list[Source] = [from_store(settings.store_url, configured), from_dagster(settings)]
     if settings.queue_url:
         sources.append(from_queue(_opener(settings, settings.queue_url)))
     registry = CollectorRegistry()
@@ -94,13 +97,13 @@ def _pushing(settings: Settings, registry: CollectorRegistry | None) -> Iterator
     if settings.pushgateway_url is None or registry is None:
         yield
         return
-    url = settings.pushgateway_url
-
-    def push() -> None:
-        try:
-            push_to_gateway(url, "iota", registry, timeout=_PUSH_TIMEOUT)
-        except OSError as error:
-            _log.warning("the Pushgateway %s did not take the metrics: %s", url, error)
-
-    with repeating(PUSH_SECONDS, push, "push"):
+    with repeating(PUSH_SECONDS, partial(push, settings.pushgateway_url, registry), "push"):
         yield
+
+
+def push(url: str, registry: CollectorRegistry) -> None:
+    """Send the metrics to the Pushgateway once; one that cannot take them is logged, and asked again next time."""
+    try:
+        push_to_gateway(url, "iota", registry, timeout=_PUSH_TIMEOUT)
+    except Exception as error:  # whatever it answers, the next attempt must come
+        _log.warning("the Pushgateway %s did not take the metrics: %s: %s", url, type(error).__name__, error)

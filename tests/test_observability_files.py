@@ -18,8 +18,10 @@ from iota_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "deploy" / "observability"
-OF_PROMETHEUS = {"up": {"job", "instance"}}
-_SELECTOR = re.compile(r"\b(up|iota_[a-z_]+)\b(?:\{([^}]*)\})?")
+ALERT_TESTS = ROOT / "tests" / "iota-alerts-tests.yml"
+OF_PROMETHEUS = {"up": {"job", "instance"}, "push_time_seconds": {"job", "instance"}}
+_SELECTOR = re.compile(r"\b(up|push_time_seconds|iota_[a-z_]+)\b(?:\{([^}]*)\})?")
+_SUMMED = re.compile(r"\bsum(?: by \([^)]*\))?\s*\(\s*(\w+(?: without \([^)]*\))?)")
 _GROUPING = re.compile(r"\bby \(([^)]*)\)")
 
 
@@ -78,6 +80,13 @@ def test_a_histogram_is_asked_for_its_buckets_by_le() -> None:
             assert re.search(r"by \([^)]*\ble\)", expression)
 
 
+@pytest.mark.parametrize("expression", [expression for expression in EXPRESSIONS if "sum" in expression])
+def test_what_several_servers_show_is_summed_up_once(expression: str) -> None:
+    found = _SUMMED.findall(expression)
+    assert found
+    assert set(found) == {"max without (instance, pod)"}
+
+
 def test_the_dashboard_shows_almost_every_metric() -> None:
     shown = {family_of(name) for expression, _ in targets() for name, _ in _SELECTOR.findall(expression)}
     left_out = {family.name for family in FAMILIES if family not in shown}
@@ -85,6 +94,7 @@ def test_the_dashboard_shows_almost_every_metric() -> None:
         "iota_batches",
         "iota_bloom_positives_total",
         "iota_commit_conflicts_total",
+        "iota_dagster_up",
         "iota_lake_bytes_written_total",
         "iota_lake_files_written_total",
         "iota_last_event_timestamp_seconds",
@@ -148,3 +158,16 @@ def test_prometheus_itself_takes_rules_and_settings() -> None:
     for what, name in (("rules", "iota-alerts.yml"), ("config", "prometheus.yml")):
         result = subprocess.run([promtool(), "check", what, FOLDER / name], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_each_alert_fires_when_it_should_and_only_then() -> None:
+    command = [promtool(), "test", "rules", str(ALERT_TESTS)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    tests = yaml.safe_load(ALERT_TESTS.read_text(encoding="utf-8"))["tests"]
+    cases = [case for test in tests for case in test["promql_expr_test"]]
+    found = {(re.findall(r'alertname="(\w+)"', case["expr"])[0], bool(case["exp_samples"])) for case in cases}
+    assert found == {(rule["alert"], fires) for rule in alert_rules() for fires in (True, False)}

@@ -15,20 +15,27 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import uvicorn
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 
+from iota_dagster.core import metrics
 from iota_dagster.core.exposition import FiguresCollector
+from iota_dagster.core.figure_source import Source
+from iota_dagster.core.store.database import Database
+from iota_dagster.dagster_figures import from_dagster
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, skipped, warning
+from iota_dagster.doctor_checks.parts import readable_store
 from iota_dagster.doctor_checks.site import Site
 from iota_dagster.home import prepare_home
 from iota_dagster.readiness import Probes, probes
-from iota_dagster.server import make_app, registry_of
+from iota_dagster.server import make_app, push, registry_of
 from iota_dagster.settings import Settings, load_settings
 from tests.aws import Aws
 from tests.platform.waiting import wait_until
@@ -146,7 +153,8 @@ def test_metrics_are_shown_only_when_they_are_switched_on() -> None:
 
 def test_metrics_come_in_the_form_that_the_client_asks_for() -> None:
     registry = CollectorRegistry()
-    registry.register(FiguresCollector([lambda: {("iota_events_total", ("AWS.CloudTrail", "kept")): 3}]))
+    events = Source("store", metrics.STORE_UP, lambda: {("iota_events_total", ("AWS.CloudTrail", "kept")): 3})
+    registry.register(FiguresCollector([events]))
     with served(make_app(registry, Probes([]))) as url:
         _, plain, text = get(f"{url}/metrics")
         _, open_metrics, _ = get(f"{url}/metrics", Accept="application/openmetrics-text; version=1.0.0")
@@ -203,6 +211,63 @@ def test_a_store_that_cannot_be_reached_is_neither_ready_nor_the_end(tmp_path: P
         assert ready(url)[1]["store"] == "failed"
         assert "iota_store_up 0.0" in get(f"{url}/metrics")[2]
         assert get(f"{url}/health")[0] == 200
+
+
+def test_a_store_that_somebody_else_writes_is_ready(world: World) -> None:
+    database = Database(world.store_url)
+    with database.begin():
+        assert readable(Settings(home=world.home, store_url=world.store_url)).status == "ok"
+    database.dispose()
+
+
+def test_a_probe_makes_no_store(tmp_path: Path) -> None:
+    here = Settings(home=tmp_path, store_url=f"sqlite:///{tmp_path}/iota.db")
+    assert readable(here) == ok("sqlite, empty: the first command or run makes its tables")
+    assert list(tmp_path.iterdir()) == []
+
+
+def readable(settings: Settings) -> Finding:
+    (found,) = readable_store(settings).run()
+    return found
+
+
+def test_dagsters_last_runs_and_heartbeats_are_shown_and_what_is_older_than_a_day_is_not(tmp_path: Path) -> None:
+    here, now = Settings(home=tmp_path / "home"), datetime.now(UTC)
+    with dg.DagsterInstance.from_config(str(prepare_home(here))) as instance:
+        for age, status in ((0, dg.DagsterRunStatus.SUCCESS), (25, dg.DagsterRunStatus.FAILURE)):
+            run = dg.DagsterRun(job_name="ingest", status=status)
+            instance.run_storage.add_historical_run(run, now - timedelta(hours=age))
+    found = from_dagster(here).read()
+    assert {labels: value for (name, labels), value in found.items() if name == metrics.RUNS.name} == {("success",): 1}
+    beats = {labels: value for (name, labels), value in found.items() if name == metrics.DAEMON_HEARTBEAT.name}
+    assert beats
+    assert set(beats.values()) == {0}
+
+
+def test_a_dagster_whose_state_cannot_be_read_is_shown(world: World) -> None:
+    here = settings(world, enable_metrics=True)
+    assert "iota_dagster_up 1.0" in generate_latest(registry_of(here)).decode()  # it has never run
+    (prepare_home(here) / "dagster.yaml").write_text("storage: nothing")
+    text = generate_latest(registry_of(here)).decode()
+    assert "iota_dagster_up 0.0" in text
+    assert "iota_store_up 1.0" in text
+
+
+def test_a_pushgateway_that_answers_nonsense_is_logged_and_pushed_to_again(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=answer_nonsense, args=(listening,))
+        answering.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        push(url, CollectorRegistry())
+        answering.join()
+    assert f"{url} did not take the metrics: BadStatusLine" in caplog.text
+
+
+def answer_nonsense(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"nonsense\r\n\r\n")
 
 
 def test_the_queue_is_looked_at(world: World, aws: Aws) -> None:

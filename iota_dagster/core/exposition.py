@@ -1,13 +1,7 @@
-"""The figures as Prometheus reads them: a collector over the store, the queue and whatever else is asked.
-
-Each scrape costs the store some queries, so an answer is kept: for some seconds, and for twenty times as long as it
-took, so that collecting never takes more than a twentieth of the time, however large the store and whoever scrapes.
-"""
+"""The figures as Prometheus reads them: a collector over the store, the queue and whatever else is asked."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,29 +12,32 @@ from prometheus_client.registry import Collector
 
 from iota_dagster.core import metrics
 from iota_dagster.core.aws.queue import SqsQueue
-from iota_dagster.core.errors import IotaError
+from iota_dagster.core.figure_source import KeptSource, Samples, Source
 from iota_dagster.core.figures import Series, bound_text
 from iota_dagster.core.metrics import FAMILIES, MOST_SERIES, OTHER, Family, Kind, family_of
 from iota_dagster.core.store import figures, gauges
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.gauges import Configured
+from iota_dagster.core.store.presence import expect_current, expect_file
 
-Samples = Mapping[Series, float]
-Source = Callable[[], Samples]
-"""Gives samples, by sample name and labels; an error that it raises leaves its samples out."""
-KEEP_SECONDS = 5.0
-_SHARE = 20
-_log = logging.getLogger(__name__)
+FIRST_SECONDS, NEXT_SECONDS = 5.0, 1.0
+"""How long a scrape waits for a source's first answer, and for a fresher one; Prometheus gives up after ten."""
+STORE_KEPT_SECONDS = 60.0
 
 
 class FiguresCollector(Collector):
-    """Collects all families from some sources; safe to be scraped by several at once, who then share one answer."""
+    """Collects all families from some sources; safe to be scraped by several at once, who then share the answers."""
 
-    def __init__(self, sources: Sequence[Source], clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` counts seconds."""
-        self._sources, self._clock = sources, clock
-        self._lock = threading.Lock()
-        self._known: list[Metric] = []
-        self._valid_until = float("-inf")
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        clock: Callable[[], float] = time.monotonic,
+        first_seconds: float = FIRST_SECONDS,
+        next_seconds: float = NEXT_SECONDS,
+    ) -> None:
+        """`clock` counts the seconds for which answers are kept; the others are how long a scrape waits for one."""
+        self._sources = [KeptSource(source, clock) for source in sources]
+        self._first, self._next = first_seconds, next_seconds
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not ask the store."""
@@ -48,64 +45,48 @@ class FiguresCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family that has samples."""
-        with self._lock:
-            started = self._clock()
-            if started >= self._valid_until:
-                samples = self._ask()
-                took = self._clock() - started
-                self._known = exposed(samples | {(metrics.COLLECT_SECONDS.name, ()): took})
-                self._valid_until = started + took + max(KEEP_SECONDS, _SHARE * took)
-            known = self._known
-        yield from known
-
-    def _ask(self) -> dict[Series, float]:
+        asked = time.monotonic()
+        for source in self._sources:
+            source.refresh()
         samples: dict[Series, float] = {}
         for source in self._sources:
-            try:
-                samples |= source()
-            except Exception as error:  # what one source lacks must not hide the others
-                _log.warning("%s: %s", type(error).__name__, error)
-        return samples
+            patience = self._first if source.is_new else self._next
+            samples |= source.samples(max(asked + patience - time.monotonic(), 0.0))
+        yield from exposed(samples)
 
 
-def from_store(database: Database, bloom_capacity: int, clock: Callable[[], datetime] | None = None) -> Source:
-    """All that the store knows, read in one snapshot; a store that does not answer is a sample as well."""
-    now = clock or (lambda: datetime.now(UTC))
+def from_store(url: str, configured: Configured, clock: Callable[[], datetime] | None = None) -> Source:
+    """All that the store knows, read in one snapshot. It is never made or migrated here: that is for runs to do."""
+    database, now = Database(url), clock or (lambda: datetime.now(UTC))
 
     def read() -> Samples:
+        expect_file(url)
         try:
-            database.migrate()
             with database.read() as connection:
-                found = bounded(figures.totals(connection)) | gauges.gauges(connection, now(), bloom_capacity)
-        except IotaError as error:
-            _log.warning("the figures of the store are left out: %s", error)
-            return {(metrics.STORE_UP.name, ()): 0}
-        return {**found, (metrics.STORE_UP.name, ()): 1}
+                expect_current(connection)
+                found = bounded(figures.totals(connection)) | gauges.gauges(connection, now(), configured)
+        finally:
+            database.dispose()  # between scrapes nobody needs a connection
+        return {**gauges.unseen(configured), **found}
 
-    return read
+    return Source("store", metrics.STORE_UP, read, STORE_KEPT_SECONDS)
 
 
 def from_queue(open_queue: Callable[[], SqsQueue]) -> Source:
     """How full the queue is; its client's time-outs say how long that may take."""
 
     def read() -> Samples:
-        try:
-            depth = open_queue().depth()
-        except IotaError as error:
-            _log.warning("the queue's depth is left out: %s", error)
-            return {(metrics.QUEUE_UP.name, ()): 0}
-        name = metrics.QUEUE_DEPTH.name
-        return {
-            (metrics.QUEUE_UP.name, ()): 1,
-            (name, ("waiting",)): depth.waiting,
-            (name, ("in_flight",)): depth.in_flight,
-        }
+        depth, name = open_queue().depth(), metrics.QUEUE_DEPTH.name
+        return {(name, ("waiting",)): depth.waiting, (name, ("in_flight",)): depth.in_flight}
 
-    return read
+    return Source("queue", metrics.QUEUE_UP, read)
 
 
 def bounded(totals: Iterable[figures.Total], most: int = MOST_SERIES) -> dict[Series, float]:
-    """The totals with so many label sets a family: the first ones (by `since`) stay, the others are summed up."""
+    """The totals with so many label sets a family: the first ones (by `since`) stay, the others are one.
+
+    Of moments, which are gauges, that is the latest; all else is summed up.
+    """
     seen: dict[str, set[tuple[str, ...]]] = {}
     samples: dict[Series, float] = {}
     for total in totals:
@@ -118,7 +99,10 @@ def bounded(totals: Iterable[figures.Total], most: int = MOST_SERIES) -> dict[Se
         else:
             known.add(own)
         key = total.name, (*own, *rest)
-        samples[key] = samples.get(key, 0.0) + total.value
+        if family.kind is Kind.GAUGE:
+            samples[key] = max(samples.get(key, total.value), total.value)
+        else:
+            samples[key] = samples.get(key, 0.0) + total.value
     return samples
 
 

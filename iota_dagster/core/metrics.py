@@ -48,7 +48,9 @@ EVENTS = _counter(
     "log_type",
     "status",
 )
-QUARANTINED = _counter("iota_quarantined_total", "Records and whole objects put into quarantine.", "reason")
+QUARANTINED = _counter(
+    "iota_quarantined_total", "Records, whole objects and queue messages put into quarantine.", "reason"
+)
 OBJECTS = _counter("iota_objects_processed_total", "Log objects that a batch committed.", "integration", "status")
 OBJECT_BYTES = _counter("iota_object_bytes_total", "Their bytes as stored.", "integration", "status")
 CONTENT_BYTES = _counter("iota_content_bytes_total", "Their bytes once unpacked.", "integration")
@@ -86,13 +88,22 @@ STEP_SECONDS = Family(
 )
 
 LAST_EVENT = _gauge("iota_last_event_timestamp_seconds", "The time of the newest event read.", "integration")
-LAST_OBJECT = _gauge("iota_last_object_timestamp_seconds", "When the newest object was delivered.", "integration")
+LAST_OBJECT = _gauge(
+    "iota_last_object_timestamp_seconds",
+    "When the newest log of a configured integration was delivered that could be read; 0 where none ever was.",
+    "integration",
+)
 LEDGER = _gauge("iota_objects", "Log objects of the ledger as they stand.", "integration", "status")
 OLDEST_PENDING = _gauge(
     "iota_oldest_pending_object_timestamp_seconds", "When the oldest unfinished object was registered.", "integration"
 )
 BATCHES = _gauge("iota_batches", "Batches as they stand.", "status")
 OUTBOX = _gauge("iota_deliveries", "Deliveries of alerts as they stand.", "destination", "status")
+OLDEST_DELIVERY = _gauge(
+    "iota_oldest_waiting_delivery_timestamp_seconds",
+    "When the alert came to be that a destination has been owed for the longest time.",
+    "destination",
+)
 IN_QUARANTINE = _gauge("iota_quarantine_items", "What lies in quarantine.", "reason")
 BLOOM_FILL = _gauge(
     "iota_bloom_fill_ratio", "Ids of the fullest event hour of two days, as a share of bloom.capacity_max.", "log_type"
@@ -104,9 +115,15 @@ PARTITIONS = _gauge(
 )
 QUEUE_DEPTH = _gauge("iota_queue_depth", "About how many messages wait, and are in flight.", "state")
 QUEUE_UP = _gauge("iota_queue_up", "Whether the queue answered.")
-STORE_UP = _gauge("iota_store_up", "Whether the state store answered; without it all that it holds is left out.")
-COLLECT_SECONDS = _gauge("iota_collect_seconds", "What collecting these figures took.")
-RUNS = _gauge("iota_recent_runs", "Of Dagster's last 100 runs, how many are in a status.", "status")
+STORE_UP = _gauge(
+    "iota_store_up",
+    "Whether the state store answered, at the revision that this iota knows; without it all that it holds is left out.",
+)
+DAGSTER_UP = _gauge("iota_dagster_up", "Whether Dagster's state could be read; 1 as well where it has never run.")
+COLLECT_SECONDS = _gauge(
+    "iota_collect_seconds", "What reading the figures of a source took: store, queue, dagster.", "source"
+)
+RUNS = _gauge("iota_recent_runs", "Of Dagster's last 100 runs within a day, how many are in a status.", "status")
 RUN_SECONDS = _gauge("iota_recent_run_seconds", "Duration of the finished ones among them.", "quantile")
 RUN_START_SECONDS = _gauge(
     "iota_recent_run_start_seconds", "From the request of a run to its start, of the same.", "quantile"
@@ -161,6 +178,10 @@ touch them.
 
 Two things no batch owns. `iota_store_operations_total` and its seconds are added up by each run and written once, at
 its end: a run that is killed takes its own with it. The figures of runs are read from Dagster's history.
+
+What can be named beforehand is shown as 0 before it first happens: the objects of each configured integration by
+status, the deliveries to each destination, the store's operations. Of other counters Prometheus sees no growth in a
+first burst, since its series begins with it; the alert rules allow for that.
 
 Labels are bounded: rules, log types, integrations, tables and destinations are what is configured. Should a family have
 more than {most:,} label sets all the same, the first ones stay and the others are one series, with every label `other`.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.overlays import apply, read_overlays
@@ -15,10 +17,15 @@ from iota_dagster.core.sources.registry import SOURCES
 from iota_dagster.core.sources.user_files import read_schemas
 from iota_dagster.core.store import migrations
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.presence import missing_file
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, warning
 from iota_dagster.doctor_checks.site import Site
 from iota_dagster.settings import Settings
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_STORE_ADVICE = "start the database or correct store_url"
 _SHOWN = 3
 _LOUD = ("MEDIUM", "HIGH", "CRITICAL")
 
@@ -27,29 +34,52 @@ def checks(site: Site) -> list[Check]:
     """The store, log types of the user's own, the rules and the destinations."""
     settings = site.settings
     return [
-        Check("store", partial(_store, settings.store_url), lambda error: "start the database or correct store_url"),
+        _check_of_store(partial(_store, settings.store_url)),
         Check("log types", partial(_log_types, settings)),
         Check("rules", partial(_rules, settings)),
         Check("destinations", partial(_destinations, settings)),
     ]
 
 
+def readable_store(settings: Settings) -> Check:
+    """The store as far as reading tells: nothing is made, and no lock that runs may hold is waited for."""
+    return _check_of_store(partial(_readable, settings.store_url))
+
+
+def _check_of_store(run: Callable[[], Iterator[Finding]]) -> Check:
+    return Check("store", run, lambda error: _STORE_ADVICE)
+
+
 def _store(url: str) -> Iterator[Finding]:
+    yield _asked(url, Database.begin)  # a write transaction that writes nothing: it needs the lock
+
+
+def _readable(url: str) -> Iterator[Finding]:
+    if (missing := missing_file(url)) is None:
+        yield _asked(url, Database.read)
+    else:
+        yield _judged("sqlite", None) if _appendable(missing) else failed(f"{missing} cannot be made", _STORE_ADVICE)
+
+
+def _asked(url: str, transaction: Callable[[Database], AbstractContextManager[sa.Connection]]) -> Finding:
     database = Database(url)
     try:
-        with database.begin() as connection:  # a write transaction that writes nothing: it needs the lock
+        with transaction(database) as connection:
             revision = migrations.revision(connection)
     finally:
         database.dispose()
-    newest, shown = migrations.head(), f"{database.dialect}, revision {revision}"
+    return _judged(database.dialect, revision)
+
+
+def _judged(dialect: str, revision: str | None) -> Finding:
+    newest, shown = migrations.head(), f"{dialect}, revision {revision}"
     if revision is None:
-        yield ok(f"{database.dialect}, empty: the first command or run makes its tables")
-    elif revision > newest:
-        yield failed(f"{shown}, this iota knows {newest}", "upgrade iota")
-    elif revision < newest:
-        yield warning(f"{shown}, this iota brings it to {newest}", "stop what an older iota still runs on it")
-    else:
-        yield ok(shown)
+        return ok(f"{dialect}, empty: the first command or run makes its tables")
+    if revision > newest:
+        return failed(f"{shown}, this iota knows {newest}", "upgrade iota")
+    if revision < newest:
+        return warning(f"{shown}, this iota brings it to {newest}", "stop what an older iota still runs on it")
+    return ok(shown)
 
 
 def _log_types(settings: Settings) -> Iterator[Finding]:

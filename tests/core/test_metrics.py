@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
+import threading
+import zlib
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -16,17 +23,24 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from iota_dagster.core import metrics
-from iota_dagster.core.exposition import FiguresCollector, Samples, bounded, exposed, from_store
+from iota_dagster.core.errors import Outage
+from iota_dagster.core.exposition import FiguresCollector, bounded, exposed, from_store
+from iota_dagster.core.figure_source import HANGS_SECONDS, Samples, Source
 from iota_dagster.core.figures import Figures, Step
 from iota_dagster.core.metrics import FAMILIES, Kind, family_of, metrics_page
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.figures import Total, merged
+from iota_dagster.core.store.gauges import Configured
+from iota_dagster.core.store.operations import OPERATIONS, Operations
+from iota_dagster.core.store.schema import batch_figures, deliveries, log_objects, quarantine
+from tests.platform.waiting import wait_until
 from tests.road.world import LOG_TYPE, NOW, TEN, UNKNOWN, World, drive, record, run_once, sign_in
 
 ROOT = Path(__file__).parent.parent.parent
 EVENTS = metrics.EVENTS.name
 SHORT = timedelta(seconds=1)
+CONFIGURED = Configured(["inbox"], ["alerts_file"], 1000)
 
 
 @pytest.fixture
@@ -60,10 +74,13 @@ def totals(database: Database) -> dict[tuple[str, tuple[str, ...]], float]:
         return {(total.name, total.labels): total.value for total in figures.totals(connection)}
 
 
-def scraped(source_of: Database) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+Scraped = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def scraped(store_url: str, configured: Configured = CONFIGURED) -> Scraped:
     """What Prometheus would read, by its own parser."""
     registry = CollectorRegistry()
-    registry.register(FiguresCollector([from_store(source_of, 1000, lambda: NOW)]))
+    registry.register(FiguresCollector([from_store(store_url, configured, lambda: NOW)], first_seconds=60))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -160,32 +177,238 @@ def test_a_histogram_is_shown_with_all_its_buckets() -> None:
     assert values["iota_step_seconds_sum"] == pytest.approx(1000.5)
 
 
-def test_an_answer_is_kept_for_a_while_and_the_longer_the_longer_it_took() -> None:
-    now, asked = 0.0, 0
+class Reader:
+    """A source that answers with how often it was asked, which takes `took` seconds of a clock; it can be held up."""
 
-    def source() -> Samples:
-        nonlocal now, asked
-        now, asked = now + 2, asked + 1
-        return {(metrics.STORE_UP.name, ()): asked}
+    def __init__(self, up: metrics.Family = metrics.STORE_UP, took: float = 0) -> None:
+        self.now, self.asked, self.took, self.error = 0.0, 0, took, None
+        self.free, self.begun = threading.Event(), threading.Event()
+        self.free.set()
+        self.source = Source(up.name, up, self.read, 60)
 
-    collector = FiguresCollector([source], clock=lambda: now)
-    for moment, expected in ((0.0, 1), (41.0, 1), (43.0, 2)):
-        now = max(now, moment)
-        assert {metric.name: metric.samples[0].value for metric in collector.collect()}["iota_store_up"] == expected
+    error: Exception | None
+
+    def clock(self) -> float:
+        return self.now
+
+    def read(self) -> Samples:
+        self.begun.set()
+        self.free.wait(60)
+        self.now, self.asked = self.now + self.took, self.asked + 1
+        if self.error is not None:
+            raise self.error
+        return {(metrics.BLOOM_CHECKS.name, ()): self.asked}
 
 
-def test_a_source_that_fails_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> Samples:
-        raise ValueError("no region")
+def shown(collector: FiguresCollector) -> dict[str, float]:
+    """The one sample of each family, but what reading took."""
+    return {family.name: family.samples[0].value for family in collector.collect() if "collect" not in family.name}
 
-    names = {metric.name for metric in FiguresCollector([broken, lambda: {("iota_queue_up", ()): 1}]).collect()}
-    assert names == {"iota_queue_up", "iota_collect_seconds"}
-    assert "no region" in caplog.text
+
+def answers(asked: int) -> dict[str, float]:
+    return {"iota_bloom_checks": asked, "iota_store_up": 1}
+
+
+@pytest.mark.parametrize(("took", "kept"), [(0, 5), (2, 40), (10, 60)])
+def test_an_answer_is_kept_for_a_while_and_the_longer_the_longer_it_took(took: float, kept: float) -> None:
+    reader = Reader(took=took)
+    collector = FiguresCollector([reader.source], reader.clock, 60, 60)
+    assert shown(collector) == answers(1)
+    for late, expected in ((-0.1, 1), (0, 2)):
+        reader.now = took + kept + late
+        assert shown(collector) == answers(expected)
+
+
+def test_a_failure_is_kept_for_five_seconds_however_long_it_took() -> None:
+    reader = Reader(took=10)
+    reader.error = Outage("no connection")
+    collector = FiguresCollector([reader.source], reader.clock, 60, 60)
+    assert shown(collector) == {"iota_store_up": 0}
+    reader.error, reader.now = None, 15.0
+    assert shown(collector) == answers(2)
+
+
+def test_a_source_that_is_slow_is_shown_as_it_was_and_read_only_once_at_a_time() -> None:
+    reader = Reader()
+    collector = FiguresCollector([reader.source], reader.clock, 60, 0)
+    assert shown(collector) == answers(1)
+    reader.now = 10.0
+    reader.free.clear()
+    for _ in range(3):
+        assert shown(collector) == answers(1)
+    reader.free.set()
+    wait_until(lambda: shown(collector) == answers(2), "the fresh answer", 30)
+
+
+def test_a_source_that_hangs_holds_nobody_up_and_is_down_after_a_while() -> None:
+    hung, other = Reader(), Reader(metrics.QUEUE_UP)
+    hung.free.clear()
+    collector = FiguresCollector([hung.source, other.source], hung.clock, 0, 0)
+    wait_until(lambda: "iota_queue_up" in shown(collector), "the other", 30)
+    assert "iota_store_up" not in shown(collector)
+    hung.now = HANGS_SECONDS
+    assert shown(collector)["iota_store_up"] == 0
+    hung.free.set()
+    wait_until(lambda: shown(collector)["iota_store_up"] == 1, "an answer after all", 30)
+
+
+def test_a_source_that_fails_is_down_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    broken, other = Reader(), Reader(metrics.QUEUE_UP)
+    broken.error = ValueError("no region")
+    found = shown(FiguresCollector([broken.source, other.source], first_seconds=60))
+    assert found == {"iota_store_up": 0, "iota_queue_up": 1, "iota_bloom_checks": 1}
+    assert "ValueError: no region" in caplog.text
+
+
+def test_what_reading_a_source_took_is_shown() -> None:
+    reader = Reader(took=2)
+    families = {family.name: family for family in FiguresCollector([reader.source], reader.clock, 60).collect()}
+    (sample,) = families[metrics.COLLECT_SECONDS.name].samples
+    assert (sample.labels, sample.value) == ({"source": "iota_store_up"}, 2)
+
+
+def store_of(file: Path) -> dict[str, float]:
+    source = from_store(f"sqlite:///{file}", CONFIGURED)
+    return shown(FiguresCollector([source], first_seconds=60))
 
 
 def test_a_store_that_does_not_answer_is_shown_as_down(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert from_store(Database(f"sqlite:///{tmp_path}/file/iota.db"), 1000)() == {("iota_store_up", ()): 0}
+    assert store_of(tmp_path / "file" / "iota.db") == {"iota_store_up": 0}
+
+
+def test_a_scrape_makes_no_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert store_of(tmp_path / "iota.db") == {"iota_store_up": 0}
+    assert list(tmp_path.iterdir()) == []
+    assert "there is no store" in caplog.text
+
+
+@pytest.mark.parametrize(("revision", "why"), [(None, "is empty"), ("0000", "revision 0000"), ("9999", "newer iota")])
+def test_a_scrape_of_another_revision_shows_the_store_as_down_and_leaves_it_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, revision: str | None, why: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "iota.db")) as connection:
+        if revision:
+            connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+        connection.commit()
+        assert store_of(tmp_path / "iota.db") == {"iota_store_up": 0}
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert tables == ["alembic_version"] * bool(revision)
+    assert why in caplog.text
+
+
+def test_moments_beyond_the_bound_are_one_which_is_the_latest() -> None:
+    name = metrics.LAST_EVENT.name
+    totals = [Total(name, (f"i{number}",), 100.0 - number, NOW + number * SHORT) for number in range(4)]
+    assert bounded(totals, 1) == {(name, ("i0",)): 100.0, (name, ("other",)): 99.0}
+
+
+def test_figures_of_another_version_are_carried_along_when_a_batch_is_done_again(database: Database) -> None:
+    renamed = ("iota_of_yesterday_total", ("a",))
+    write(database, "one", counted(EVENTS, LOG_TYPE, "kept", value=5))
+    with database.begin() as connection:
+        before = figures.decoded(connection.execute(sa.select(batch_figures.c.figures)).scalar_one())
+        data = zlib.compress(json.dumps([[*renamed, 7], *([*key, value] for key, value in before.items())]).encode())
+        connection.execute(sa.update(batch_figures).values(figures=data))
+    write(database, "one", counted(EVENTS, LOG_TYPE, "kept", value=8))
+    with database.read() as connection:
+        after = figures.decoded(connection.execute(sa.select(batch_figures.c.figures)).scalar_one())
+    assert after == {renamed: 7, (EVENTS, (LOG_TYPE, "kept")): 8}
+    assert totals(database) == {(EVENTS, (LOG_TYPE, "kept")): 8}
+
+
+Cause = sqlite3.OperationalError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (sa.exc.OperationalError("", None, Cause), "outage"),
+        (sa.exc.InterfaceError("", None, Cause), "outage"),
+        (sa.exc.TimeoutError(), "outage"),
+        (sa.exc.ProgrammingError("", None, Cause, connection_invalidated=True), "outage"),
+        (sa.exc.ProgrammingError("", None, Cause), "error"),
+        (ValueError(), "ok"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_operations_fail_by_the_store_or_by_a_mistake(error: Exception, status: str) -> None:
+    operations = Operations()
+    with pytest.raises(type(error)), operations.timed("read"):
+        raise error
+    assert list(operations.take()) == [("read", status)]
+
+
+# ── what the store holds ──
+
+
+def add_object(database: Database, number: int, **values: object) -> None:
+    row = {
+        "bucket": "logs", "key": str(number), "etag": "", "integration": "inbox", "status": "done",
+        "delivery_hour": 0, "registered_at": NOW, "last_modified": NOW - number * SHORT,
+    }  # fmt: skip
+    with database.begin() as connection:
+        connection.execute(sa.insert(log_objects).values(**row | values))
+
+
+def test_the_newest_object_is_a_log_that_could_be_read_of_a_configured_integration(
+    database: Database, store_url: str
+) -> None:
+    add_object(database, 9)
+    add_object(database, 5, status="pending")
+    add_object(database, 4, kind="digest")
+    add_object(database, 3, status="refused")
+    add_object(database, 2, integration="unknown")
+    found = scraped(store_url, replace(CONFIGURED, integrations=["inbox", "silent"]))
+    last = {labels: value for (name, labels), value in found.items() if name == metrics.LAST_OBJECT.name}
+    assert last == {(("integration", "inbox"),): (NOW - 5 * SHORT).timestamp(), (("integration", "silent"),): 0}
+
+
+def test_a_log_of_unknown_delivery_counts_from_its_registration(database: Database, store_url: str) -> None:
+    add_object(database, 1, last_modified=None)
+    found = scraped(store_url)
+    assert found[metrics.LAST_OBJECT.name, (("integration", "inbox"),)] == NOW.timestamp()
+
+
+def test_what_can_be_named_is_nought_before_it_happens(database: Database, store_url: str) -> None:
+    found = scraped(store_url)
+    assert found["iota_deliveries", (("destination", "alerts_file"), ("status", "failed"))] == 0
+    assert found["iota_deliveries_sent_total", (("destination", "alerts_file"),)] == 0
+    assert found["iota_objects", (("integration", "inbox"), ("status", "refused"))] == 0
+    assert found["iota_store_operations_total", (("operation", "write"), ("status", "outage"))] == 0
+    assert {name for name, _ in database.operations.take()} <= set(OPERATIONS)
+
+
+def deliver(database: Database, number: int, status: str, created: float, sent: float | None = None) -> None:
+    row = {"id": str(number), "alert_id": str(number), "destination": "alerts_file", "status": status}
+    moments = {"created_at": NOW - created * SHORT, "next_attempt_at": NOW, "sent_at": sent and NOW - sent * SHORT}
+    with database.begin() as connection:
+        connection.execute(sa.insert(deliveries).values(**row, **moments))
+
+
+def test_deliveries_are_counted_and_timed(database: Database, store_url: str) -> None:
+    deliver(database, 1, "sent", 100, 99.5)
+    deliver(database, 2, "sent", 100, 92)
+    deliver(database, 3, "sent", 100, 101)  # by another clock
+    deliver(database, 4, "sent", 200_000, 10)
+    deliver(database, 5, "pending", 50)
+    deliver(database, 6, "sending", 70)
+    deliver(database, 7, "failed", 90)
+    found, stage = scraped(store_url), ("stage", "alert_to_sent")
+    buckets = {le: found["iota_lag_seconds_bucket", (("le", le), stage)] for le in ("1.0", "10.0", "86400.0", "+Inf")}
+    assert buckets == {"1.0": 2, "10.0": 3, "86400.0": 3, "+Inf": 4}
+    assert found["iota_lag_seconds_sum", (stage,)] == pytest.approx(0.5 + 8 + 199_990)
+    assert found["iota_deliveries_sent_total", (("destination", "alerts_file"),)] == 4
+    assert found[metrics.OLDEST_DELIVERY.name, (("destination", "alerts_file"),)] == (NOW - 70 * SHORT).timestamp()
+
+
+def test_dropped_items_of_the_quarantine_are_not_shown(database: Database, store_url: str) -> None:
+    row = {"reason": "unclassified", "detail": "", "sample": b"", "created_at": NOW}
+    with database.begin() as connection:
+        for dropped in (None, None, NOW):
+            connection.execute(sa.insert(quarantine).values(**row, dropped_at=dropped))
+    assert scraped(store_url)["iota_quarantine_items", (("reason", "unclassified"),)] == 2
 
 
 # ── over the whole road ──
@@ -202,7 +425,7 @@ def test_an_ingest_shows_its_figures(world: World) -> None:
     with world.opened(NOW) as platform:
         world.deliver(platform, logs(), TEN)
         drive(platform, "run")
-        shown = scraped(platform.database)
+        shown = scraped(world.store_url)
 
     def value(name: str, **labels: str) -> float:
         return shown[name, tuple(sorted(labels.items()))]
@@ -256,7 +479,7 @@ def test_every_sample_of_an_ingest_is_of_a_family_with_these_labels(world: World
     with world.opened() as platform:
         world.deliver(platform, logs(), TEN)
         drive(platform, "run")
-        shown = scraped(platform.database)
+        shown = scraped(world.store_url)
     for name, labels in shown:
         family = family_of(name)
         assert family, name

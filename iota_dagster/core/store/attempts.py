@@ -6,12 +6,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from iota_dagster.core import metrics
 from iota_dagster.core.errors import ObjectError
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
-from iota_dagster.core.store import ledger
+from iota_dagster.core.store import figures, ledger
 from iota_dagster.core.store.batches import RunIdentity, load
 from iota_dagster.core.store.claims import open_batch
-from iota_dagster.core.store.schema import batches, quarantine, run_batches
+from iota_dagster.core.store.schema import batches, log_objects, quarantine, run_batches
 
 DEAD_RUNS = 2
 """After so many runs that died while preparing a batch it is split, down to one object, which is quarantined."""
@@ -89,12 +90,20 @@ def _quarantine_whole(connection: sa.Connection, item: LogObject, reason: str, d
             object_id=item.id, reason=reason, detail=detail, size=item.size, sample=b"", created_at=now
         )
     )
+    figures.add(connection, {(metrics.QUARANTINED.name, (reason,)): 1}, now)
 
 
-def is_open(connection: sa.Connection, batch_id: str) -> bool:
-    """Whether a batch is still open, and stays so until this transaction ends."""
+def open_members(connection: sa.Connection, batch_id: str) -> frozenset[int]:
+    """The ids of an open batch's objects; none when it is not open. Both stay so until this transaction ends.
+
+    A twin may have let some go, which belong to other batches by now.
+    """
     row = connection.execute(sa.select(batches.c.status).where(batches.c.id == batch_id).with_for_update())
-    return bool(row.scalar_one() == BatchStatus.OPEN)
+    if row.scalar_one() != BatchStatus.OPEN:
+        return frozenset()
+    return frozenset(
+        connection.execute(sa.select(log_objects.c.id).where(log_objects.c.batch_id == batch_id)).scalars()
+    )
 
 
 def release(

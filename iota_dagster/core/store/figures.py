@@ -63,8 +63,12 @@ def record(connection: sa.Connection, batch_id: str, step: Step, found: Figures,
 
 
 def merged(before: Values, now: Values) -> dict[Series, float]:
-    """A batch's figures after one more revision: of numbers the larger, of durations those of the first time."""
-    timed = {_family(series).name for series in before if _family(series).kind is Kind.HISTOGRAM}
+    """A batch's figures after one more revision: of numbers the larger, of durations those of the first time.
+
+    What another version of iota wrote under names that this one does not know stays as it is.
+    """
+    families = {family_of(name) for name, _ in before}
+    timed = {family.name for family in families if family is not None and family.kind is Kind.HISTOGRAM}
     after = dict(before)
     for series, value in now.items():
         if _family(series).name not in timed:
@@ -89,12 +93,16 @@ def add(connection: sa.Connection, values: Values, now: datetime) -> None:
 
 def flush(database: Database, now: datetime) -> None:
     """Add this process's transactions to the totals: what no batch owns, and a killed process takes with it."""
-    found = Figures()
-    for (operation, status), (count, seconds) in database.operations.take().items():
+    found, taken = Figures(), database.operations.take()
+    for (operation, status), (count, seconds) in taken.items():
         found.add(metrics.STORE_OPERATIONS, operation, status, value=count)
         found.add(metrics.STORE_SECONDS, operation, value=seconds)
-    with database.begin() as connection:
-        add(connection, found.values, now)
+    try:
+        with database.begin() as connection:
+            add(connection, found.values, now)
+    except BaseException:
+        database.operations.give_back(taken)
+        raise
 
 
 def totals(connection: sa.Connection) -> list[Total]:

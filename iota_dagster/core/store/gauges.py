@@ -2,45 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
 
 from iota_dagster.core import metrics
-from iota_dagster.core.figures import bound_text
+from iota_dagster.core.figures import Figures
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.metrics import Family
 from iota_dagster.core.model import ObjectStatus
-from iota_dagster.core.store import messages, quarantine
-from iota_dagster.core.store.schema import admissions, batches, deliveries, lake_files, log_objects
+from iota_dagster.core.store import messages, operations
+from iota_dagster.core.store.schema import admissions, batches, deliveries, lake_files, log_objects, quarantine
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 """Values by sample name and labels."""
 _RECENT_HOURS = 48
+_UNFINISHED = (ObjectStatus.PENDING, ObjectStatus.CLAIMED)
+_DELIVERED = (*_UNFINISHED, ObjectStatus.DONE)
+_WAITING = ("pending", "sending")
+_DELIVERY_STATUSES = (*_WAITING, "sent", "failed")
 
 
-def gauges(connection: sa.Connection, now: datetime, bloom_capacity: int) -> Samples:
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the settings say: the names of integrations and destinations, `bloom.capacity_max`."""
+
+    integrations: Collection[str]
+    destinations: Collection[str]
+    bloom_capacity: int
+
+
+def unseen(configured: Configured) -> Samples:
+    """Noughts for what has not happened yet: in a series that begins with its first burst Prometheus sees no growth."""
+    found: Samples = {}
+    for name in configured.integrations:
+        found[metrics.LAST_OBJECT.name, (name,)] = 0.0
+        found |= {(metrics.LEDGER.name, (name, status.value)): 0.0 for status in ObjectStatus}
+    for name in configured.destinations:
+        found[metrics.SENT.name, (name,)] = 0.0
+        found |= {(metrics.OUTBOX.name, (name, status)): 0.0 for status in _DELIVERY_STATUSES}
+    for operation in operations.OPERATIONS:
+        found |= {(metrics.STORE_OPERATIONS.name, (operation, status)): 0.0 for status in operations.STATUSES}
+    return found
+
+
+def gauges(connection: sa.Connection, now: datetime, configured: Configured) -> Samples:
     """All of them, and the counters that the store keeps elsewhere than in its figures."""
-    found: Samples = {}
-    for part in (_ledger(connection), _counted(connection), _lake(connection), _sent(connection)):
-        found |= part
-    return found | _bloom_fill(connection, now, bloom_capacity)
+    found = _ledger(connection, configured.integrations) | _outbox(connection) | _counted(connection)
+    found |= _lake(connection) | _sent(connection)
+    return found | _bloom_fill(connection, now, configured.bloom_capacity)
 
 
-def _ledger(connection: sa.Connection) -> Samples:
+def _ledger(connection: sa.Connection, integrations: Collection[str]) -> Samples:
+    """Objects as they stand; when the newest log that could be read was delivered counts where somebody wants logs."""
     c = log_objects.c
-    newest, oldest = sa.func.max(c.last_modified), sa.func.min(c.registered_at)
+    delivered = sa.case((c.kind == "log", sa.func.coalesce(c.last_modified, c.registered_at)))
+    newest: Any = sa.func.max(delivered, type_=c.registered_at.type)
     query = sa.select(c.integration, c.status, sa.func.count().label("objects"), newest.label("newest"))
+    oldest = sa.func.min(c.registered_at).label("oldest")
     found: Samples = {}
-    for row in connection.execute(query.add_columns(oldest.label("oldest")).group_by(c.integration, c.status)):
+    for row in connection.execute(query.add_columns(oldest).group_by(c.integration, c.status)):
         here = (row.integration,)
         found[metrics.LEDGER.name, (*here, row.status)] = row.objects
-        if row.newest:
+        if row.newest and row.status in _DELIVERED and row.integration in integrations:
             _keep(found, metrics.LAST_OBJECT, here, row.newest.timestamp(), max)
-        if row.status in (ObjectStatus.PENDING, ObjectStatus.CLAIMED):
+        if row.status in _UNFINISHED:
             _keep(found, metrics.OLDEST_PENDING, here, row.oldest.timestamp(), min)
     return found
 
@@ -50,19 +79,31 @@ def _keep(found: Samples, family: Family, labels: tuple[str, ...], value: float,
     found[key] = better(found.get(key, value), value)
 
 
-def _counted(connection: sa.Connection) -> Samples:
-    found = _grouped(connection, metrics.BATCHES, batches.c.status)
-    found |= _grouped(connection, metrics.OUTBOX, deliveries.c.destination, deliveries.c.status)
-    for row in quarantine.counts(connection):
-        found[metrics.IN_QUARANTINE.name, (row["reason"],)] = float(row["items"])
-    for labels, number in messages.counts(connection).items():
-        found[metrics.MESSAGES.name, labels] = number
+def _outbox(connection: sa.Connection) -> Samples:
+    """Deliveries as they stand, and since when the oldest one waits."""
+    c = deliveries.c
+    here = (c.destination, c.status)
+    query = sa.select(*here, sa.func.count().label("deliveries"), sa.func.min(c.created_at).label("oldest"))
+    found: Samples = {}
+    for row in connection.execute(query.group_by(*here)):
+        found[metrics.OUTBOX.name, (row.destination, row.status)] = row.deliveries
+        if row.status in _WAITING:
+            _keep(found, metrics.OLDEST_DELIVERY, (row.destination,), row.oldest.timestamp(), min)
     return found
 
 
-def _grouped(connection: sa.Connection, family: Family, *columns: sa.Column[str]) -> Samples:
-    rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
-    return {(family.name, tuple(map(str, labels))): float(count) for *labels, count in rows}
+def _counted(connection: sa.Connection) -> Samples:
+    found = _grouped(connection, metrics.BATCHES, batches.c.status)
+    found |= _grouped(connection, metrics.IN_QUARANTINE, quarantine.c.reason, where=quarantine.c.dropped_at.is_(None))
+    return found | {(metrics.MESSAGES.name, labels): number for labels, number in messages.counts(connection).items()}
+
+
+def _grouped(
+    connection: sa.Connection, family: Family, column: sa.Column[str], where: sa.ColumnElement[bool] | None = None
+) -> Samples:
+    query = sa.select(column, sa.func.count()).group_by(column)
+    rows = connection.execute(query if where is None else query.where(where))
+    return {(family.name, (str(label),)): float(count) for label, count in rows}
 
 
 def _lake(connection: sa.Connection) -> Samples:
@@ -79,26 +120,17 @@ def _lake(connection: sa.Connection) -> Samples:
 
 def _sent(connection: sa.Connection) -> Samples:
     """What was sent, which never becomes less, and how long after its alert came to be."""
-    c = deliveries.c
+    c, buckets = deliveries.c, metrics.LAG.buckets
     waited = _seconds(connection, c.sent_at, c.created_at)
-    within = [sa.func.sum(sa.case((waited <= bound, 1), else_=0)) for bound in metrics.LAG.buckets]
-    query = sa.select(c.destination, sa.func.count(), sa.func.sum(waited), *within)
-    rows = connection.execute(query.where(c.status == "sent").group_by(c.destination)).all()
-    found: Samples = {(metrics.SENT.name, (str(row[0]),)): float(row[1]) for row in rows}
-    if rows:
-        columns = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
-        found |= _histogram(metrics.LAG, ("alert_to_sent",), float(columns[1]), [*columns[2:], columns[0]])
-    return found
-
-
-def _histogram(family: Family, labels: tuple[str, ...], total: float, upto: Sequence[float]) -> Samples:
-    """Samples as figures keep them: counts of each bucket alone, from counts of all up to it."""
-    bounds = [*family.buckets, float("inf")]
-    alone = [upto[0], *(later - earlier for earlier, later in pairwise(upto))]
-    found: Samples = {(f"{family.name}_sum", labels): total}
-    for bound, count in zip(bounds, alone, strict=True):
-        found[f"{family.name}_bucket", (*labels, bound_text(bound))] = float(count)
-    return found
+    places = sa.case(*((waited <= bound, place) for place, bound in enumerate(buckets)), else_=len(buckets))
+    query = sa.select(c.destination, places.label("place"), sa.func.count(), sa.func.sum(waited))
+    found = Figures()
+    for destination, place, count, seconds in connection.execute(
+        query.where(c.status == "sent").group_by(c.destination, "place")
+    ):
+        found.add(metrics.SENT, destination, value=count)
+        found.put(metrics.LAG, ("alert_to_sent",), place, count, float(seconds))
+    return found.values
 
 
 def _seconds(connection: sa.Connection, later: sa.Column[Any], earlier: sa.Column[Any]) -> sa.ColumnElement[float]:

@@ -8,11 +8,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from iota_dagster.core import metrics
+from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import insert_ignore
 from iota_dagster.core.store.schema import message_counts, quarantine
+from iota_dagster.core.text import storable_text
 
 UNREADABLE = "unreadable_message"
 """The quarantine's reason for them."""
+_DETAIL_LENGTH = 10_000
 
 
 def count(connection: sa.Connection, messages: Mapping[tuple[str, str], int]) -> None:
@@ -33,17 +37,21 @@ def counts(connection: sa.Connection) -> dict[tuple[str, str], int]:
 
 
 def keep(connection: sa.Connection, body: str, detail: str, now: datetime) -> None:
-    """Keep a message that cannot be read in quarantine, whole; the same body is kept once."""
+    """Keep a message that cannot be read in quarantine, whole; the same body is kept once.
+
+    `detail` may quote the message: what no database takes of it is replaced.
+    """
     data = _bytes(body)
     values = {
         "message": _digest(body),
         "reason": UNREADABLE,
-        "detail": detail,
+        "detail": storable_text(detail)[:_DETAIL_LENGTH],
         "size": len(data),
         "sample": data,
         "created_at": now,
     }
-    connection.execute(insert_ignore(connection, quarantine), values)
+    if connection.execute(insert_ignore(connection, quarantine), values).rowcount:
+        figures.add(connection, {(metrics.QUARANTINED.name, (UNREADABLE,)): 1}, now)
 
 
 def forget(connection: sa.Connection, body: str) -> None:
