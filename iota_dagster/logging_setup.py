@@ -8,16 +8,19 @@ secret is struck out: a log is read by more people than may know it.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
+from iota_dagster.core.text import one_line, printable
 from iota_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ FIGURES = ("objects", "bytes", "records", "rows", "duplicates", "quarantined", "
 """What a line may count."""
 OURS = "iota_dagster"
 _STRUCK_OUT = "***"
+_SECRET = ("password", "sslpassword")
+"""Parameters of a database URL that nobody may read."""
 _PARTITION, _FIRST, _LAST = (
     "dagster/partition",
     "dagster/asset_partition_range_start",
@@ -64,10 +69,15 @@ def configure(settings: Settings) -> None:
 def configure_run(settings: Settings, log: DagsterLogManager) -> None:
     """The same in a run's process, whose `context.log` Dagster prints in colours: in JSON instead, if that is set."""
     configure(settings)
-    if settings.log_format == "json":
-        for console in log._dagster_handler._loggers:  # Dagster chooses its console by run configuration alone
-            for handler in console.handlers:
-                handler.setFormatter(formatter(settings))
+    for console in log._dagster_handler._loggers:  # Dagster chooses its console by run configuration alone
+        for handler in console.handlers:
+            handler.setFormatter(_of_console(settings, handler.formatter))
+
+
+def _of_console(settings: Settings, theirs: logging.Formatter | None) -> logging.Formatter:
+    if settings.log_format == "json" or theirs is None:
+        return formatter(settings)
+    return theirs if isinstance(theirs, CleanLine) else CleanLine(theirs, secrets_of(settings))
 
 
 def formatter(settings: Settings) -> logging.Formatter:
@@ -77,14 +87,27 @@ def formatter(settings: Settings) -> logging.Formatter:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """The settings' secrets, the longest first: external ids, and the password in the store's URL."""
-    found = [item.external_id.get_secret_value() for item in settings.integrations if item.external_id]
-    password = urlsplit(settings.store_url).password or ""
-    return tuple(sorted({*found, password, unquote(password)} - {""}, key=len, reverse=True))
+    """The settings' secrets, the longest first: external ids, and the passwords in the store's URL."""
+    found = {item.external_id.get_secret_value() for item in settings.integrations if item.external_id}
+    found |= set(_passwords(settings.store_url))
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """A database URL's passwords, before its host or among its parameters, as they are and as they are written."""
+    import sqlalchemy as sa
+
+    try:
+        known = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        known = sa.URL.create("unreadable")  # whoever opens the store says so
+    yield from (known.password or "", *(word for name in _SECRET for word in known.normalized_query.get(name, ())))
+    for written in (urlsplit(url).password or "", *re.findall(rf"[?&](?:{'|'.join(_SECRET)})=([^&]*)", url)):
+        yield from (written, unquote(written), unquote_plus(written))
 
 
 class TextLine(logging.Formatter):
-    """`time level logger: message (batch=…)`; a line end inside a message begins no new line."""
+    """`time level logger: message (batch=…)`; what a message quotes begins no new line and steers no terminal."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
         """`secrets` are struck out."""
@@ -94,10 +117,28 @@ class TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows it."""
         facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
-        message = _message(record).replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{_time(record)} {record.levelname} {record.name}: {message}{f' ({facts})' if facts else ''}"
+        line = one_line(f"{record.name}: {_message(record)}{f' ({facts})' if facts else ''}")
         error = _error(self, record)
-        return _struck(f"{line}\n{error}" if error else line, self._secrets)
+        return _struck(
+            f"{_time(record)} {record.levelname} {line}{f'{chr(10)}{printable(error)}' if error else ''}", self._secrets
+        )
+
+
+class CleanLine(logging.Formatter):
+    """The lines of another formatter, of Dagster's in colours, for messages that steer no terminal."""
+
+    def __init__(self, theirs: logging.Formatter, secrets: Collection[str] = ()) -> None:
+        """`secrets` are struck out."""
+        super().__init__()
+        self._theirs, self._secrets = theirs, secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """What they make of a cleaned copy: the record itself goes on to others as it is."""
+        clean = copy.copy(record)
+        clean.msg, clean.args = printable(record.getMessage()), None
+        if record.exc_info and record.exc_info[0] is not None:
+            clean.exc_text = printable(self._theirs.formatException(record.exc_info))
+        return _struck(self._theirs.format(clean), self._secrets)
 
 
 class JsonLine(logging.Formatter):

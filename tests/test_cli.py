@@ -88,6 +88,14 @@ def test_an_error_of_ours_is_a_line_on_stderr_and_exit_code_1(
     assert capsys.readouterr() == ("", f"Error: {error}\n")
 
 
+def test_an_error_of_ours_steers_no_terminal(
+    probe: list[Exception | int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probe.append(Outage("s3://logs/a\x1b]0;b\x07: gone"))
+    assert run(monkeypatch, "probe") == 1
+    assert capsys.readouterr().err == "Error: s3://logs/a\\x1b]0;b\\x07: gone\n"
+
+
 def test_any_other_exception_keeps_its_traceback(probe: list[Exception | int], monkeypatch: pytest.MonkeyPatch) -> None:
     probe.append(ZeroDivisionError("a bug"))
     monkeypatch.setattr(sys, "argv", ["iota", "probe"])

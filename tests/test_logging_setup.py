@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.logging_setup import OURS, JsonLine, TextLine, about, configure
+from iota_dagster.logging_setup import OURS, CleanLine, JsonLine, TextLine, about, configure, secrets_of
 from iota_dagster.settings import Integration, Settings
 
 Written = Callable[[], str]
@@ -102,3 +103,44 @@ def test_of_libraries_only_warnings_are_logged(written: Written, tmp_path: Path)
     configure(settings(tmp_path))
     logging.getLogger("botocore.credentials").info("found credentials")
     assert written() == ""
+
+
+@given(st.text(), st.text())
+def test_what_a_text_line_quotes_steers_no_terminal(message: str, integration: str) -> None:
+    assert TextLine().format(record("%s", message, integration=integration)).isprintable()
+
+
+def test_a_traceback_steers_no_terminal_either() -> None:
+    assert "\x1b" not in TextLine().format(failed())
+
+
+def failed() -> logging.LogRecord:
+    try:
+        raise ValueError("key \x1b]0;all is well\x07")
+    except ValueError:
+        made = record("with %s", "\x1b[2J")
+        made.exc_info = sys.exc_info()
+        return made
+
+
+def test_dagsters_own_lines_keep_their_form_and_are_cleaned() -> None:
+    said = failed()
+    line = CleanLine(logging.Formatter("\x1b[34m%(name)s\x1b[0m %(message)s"), ["well"]).format(said)
+    assert line.startswith(f"\x1b[34m{OURS}\x1b[0m with \\x1b[2J\nTraceback")
+    assert line.endswith(r"ValueError: key \x1b]0;all is ***\x07")
+    assert (said.msg, said.args, said.exc_text) == ("with %s", ("\x1b[2J",), None)  # it goes on to Dagster's own log
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://iota@db.example.com/iota?password=example%2Fpass+word&sslmode=require",
+        "postgresql:///iota?host=db.example.com&sslpassword=example%2Fpass+word",
+        "postgresql://iota:example%2Fpass+word@db.example.com/iota",
+    ],
+)
+def test_a_password_is_known_wherever_it_stands_in_the_url(tmp_path: Path, url: str) -> None:
+    found = secrets_of(Settings(home=tmp_path, store_url=url))
+    assert "example%2Fpass+word" in found  # as the URL is written
+    assert {"example/pass word", "example/pass+word"} & set(found)  # as the driver has it
+    assert TextLine(found).format(record("%s", url)).count("***") == 1

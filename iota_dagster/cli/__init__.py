@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from iota_dagster.core.errors import IotaError
+from iota_dagster.core.text import printable
 
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
 COMMANDS = {
@@ -83,5 +84,5 @@ def main() -> None:
     try:
         iota(prog_name="iota")
     except IotaError as error:
-        click.echo(f"{click.style('Error:', fg='red')} {error}", err=True)
+        click.echo(f"{click.style('Error:', fg='red')} {printable(str(error))}", err=True)
         sys.exit(1)

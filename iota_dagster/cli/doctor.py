@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iota_dagster.core.text import one_line
+
 if TYPE_CHECKING:
     from iota_dagster.doctor_checks.finding import Finding
 
@@ -55,5 +57,5 @@ def _counted(counts: Counter[str]) -> dict[str, int]:
 
 def _line(finding: Finding) -> str:
     status = click.style(f"{finding.status.value:<8}", fg=_COLOURS[finding.status.value])
-    advice = click.style(f" → {finding.advice}", bold=True) if finding.advice else ""
-    return f"{status} {finding.check:<24} {finding.found}{advice}"
+    advice = click.style(f" → {one_line(finding.advice)}", bold=True) if finding.advice else ""
+    return f"{status} {finding.check:<24} {one_line(finding.found)}{advice}"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from iota_dagster.core.text import printable
+
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -36,7 +38,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
 def tell_problems(problems: Sequence[str]) -> None:
     """Print what went wrong; the exit code is 1 when anything did."""
     for problem in problems:
-        click.echo(problem, err=True)
+        click.echo(printable(problem), err=True)
     if problems:
         raise SystemExit(1)
 

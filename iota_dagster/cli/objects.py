@@ -6,6 +6,7 @@ import json
 
 import click
 
+from iota_dagster.cli.text import cell
 from iota_dagster.core.model import ObjectStatus
 
 
@@ -49,7 +50,5 @@ def _show(rows: list[dict[str, object]]) -> None:
         return
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(
-            *("" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
-        )
+        table.add_row(*(cell(f"{value:,}" if isinstance(value, int) else value) for value in row.values()))
     Console().print(table)

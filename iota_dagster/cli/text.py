@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from iota_dagster.core.text import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["cell", "plain", "printable"]
+
+
+def cell(value: Any) -> Text:
+    """A stranger's value in a table: nothing in it is markup or steers the terminal; null is empty."""
+    from rich.text import Text
+
+    return Text("" if value is None else printable(str(value)), overflow="fold")
 
 
 def plain(value: Any) -> Any:
@@ -28,8 +42,3 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case _:
             return str(value)
-
-
-def printable(text: str) -> str:
-    """The text without what steers a terminal: whoever writes a log line must not write the screen of its reader."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iota_dagster.cli.scan import moment
+from iota_dagster.cli.text import cell, printable
 
 if TYPE_CHECKING:
     from iota_dagster.core.completeness.listing import Listing
@@ -93,12 +94,12 @@ def _show(report: DigestReport, listings: tuple[Listing, ...], fetched: Fetched 
     if report.comparison.findings:
         console.print(_findings(report))
     for text in (*report.reading.waiting, *(item.error for item in listings if item.error)):
-        click.echo(f"could not be looked at: {text}", err=True)
+        click.echo(printable(f"could not be looked at: {text}"), err=True)
     if fetched is not None:
         registered = fetched.registered + sum(item.registered for item in listings)
         click.echo(f"{registered:,} objects were registered and are pending.")
         for text in fetched.failed:
-            click.echo(f"cannot be fetched: {text}", err=True)
+            click.echo(printable(f"cannot be fetched: {text}"), err=True)
     elif any(item.lacking for item in listings) or any(item.kind == "missing" for item in report.comparison.findings):
         click.echo("The same command with --fetch registers what is missing.")
 
@@ -117,22 +118,20 @@ def _listings(listings: tuple[Listing, ...], title: str) -> Any:
 
 def _digests(report: DigestReport) -> Any:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("digests", "signature", "why", title="CloudTrail's digests", title_justify="left")
     for (state, why), count in sorted(report.states.items()):
-        table.add_row(f"{count:,}", state, Text(why))
+        table.add_row(f"{count:,}", state, cell(why))
     return table
 
 
 def _findings(report: DigestReport) -> Any:
     from rich.table import Table
-    from rich.text import Text
 
     found = report.comparison.findings
     table = Table("finding", "object", "why", title=f"{len(found):,} findings", title_justify="left")
     for item in found[:SHOWN]:
-        table.add_row(item.kind.value, Text(f"{item.bucket}/{item.key}", overflow="fold"), Text(item.detail))
+        table.add_row(item.kind.value, cell(f"{item.bucket}/{item.key}"), cell(item.detail))
     if len(found) > SHOWN:
         table.add_row("…", f"{len(found) - SHOWN:,} more: --json has all", "")
     return table

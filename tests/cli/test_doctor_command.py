@@ -186,6 +186,13 @@ def test_each_finding_is_one_line_with_what_to_do() -> None:
     assert ", 1 failed, " in result.stdout.splitlines()[-1]
 
 
+def test_a_finding_steers_no_terminal() -> None:
+    result = doctor(integrations=[{"name": "nfs", "path": "no\x1b]0;where\n"}])
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("failed")]
+    assert line.isprintable()
+    assert r"no\x1b]0;where\n" in line
+
+
 def test_wrong_settings_are_the_only_finding() -> None:
     result = doctor("--json", batch_objects="many")
     [found] = json.loads(result.stdout)["findings"]

@@ -24,6 +24,7 @@ from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.rebuilt import UNKNOWN
 from iota_dagster.core.store.schema import deliveries, digest_files, digests, log_objects
 from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, digest_key, log_key, public_key
 
@@ -129,6 +130,16 @@ def test_another_content_than_the_listed_is_altered_even_beside_the_right_one(wo
     world.enter(first, text + b" ")
     world.enter(second, b"overwritten later", etag="e2")
     assert world.found() == [(Kind.ALTERED, "0a"), (Kind.ALTERED, "0b")]
+
+
+def test_an_object_that_a_repair_has_rebuilt_is_not_altered_beside_its_own_reading_or_without(world: World) -> None:
+    world.hours(2)
+    ((first, text), (second, _)) = contents(["0a", "0b"], TEN + timedelta(minutes=20))
+    with world.database.begin() as connection:
+        unknown = {"content_sha256": UNKNOWN, "etag": f"rebuilt-{UNKNOWN}"}
+        connection.execute(sa.update(log_objects).where(log_objects.c.key.in_([first, second])).values(**unknown))
+    world.enter(first, text)
+    assert world.found() == []
 
 
 def test_a_stranger_among_the_logs_is_told_once_its_hour_is_over_and_the_next_digest_there(world: World) -> None:

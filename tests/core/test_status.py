@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +16,9 @@ from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.owner import current_owner
 from iota_dagster.core.status import Lag, Status, StatusReader
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.hour_requests import due_hours
+from iota_dagster.core.store.ledger import pending_hours
+from iota_dagster.core.store.quarantine import counts
 from iota_dagster.core.store.schema import batches, deliveries, log_objects, quarantine
 from iota_dagster.core.store.status import Backlog, Outbox, Quarantined
 from iota_dagster.platform import Platform
@@ -161,3 +166,58 @@ def test_a_failing_rule_is_shown(world: World, platform: Platform) -> None:
     drive(platform, "run")
     [error] = look(platform.database).rule_errors
     assert error.rule_id == "iota.RuleFailed.Test.SignIn"
+
+
+def test_a_look_reads_neither_the_ledger_nor_the_batches_whole(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/plans.db")
+    database.migrate()
+    with database.begin() as connection:
+        put(connection, "late", "pending", 90)
+        put_batch(connection, "again", "done", redo_reason="quarantine retry", committed_at=NOW, attempts=1)
+    plans = planned(database, lambda: look(database, "i", "silent"))
+    database.dispose()
+    assert [step for step in plans if re.fullmatch("SCAN (log_objects|batches)", step)] == []
+    named = {index for step in plans for index in re.findall("ix_[a-z_]+", step)}
+    assert named >= {
+        "ix_batches_attempts",
+        "ix_batches_blocked",
+        "ix_batches_committed_at",
+        "ix_batches_redo",
+        "ix_batches_status_delivery_hour",
+        "ix_log_objects_integration_kind_delivery_hour",
+        "ix_log_objects_status_delivery_hour",
+    }
+
+
+def test_what_is_due_is_found_and_quarantine_counted_by_indexes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/plans.db")
+    database.migrate()
+
+    def questions() -> None:
+        with database.read() as connection:
+            due_hours(connection, NOW, lambda *_: True)
+            pending_hours(connection, NOW)
+            counts(connection)
+
+    plans = planned(database, questions)
+    database.dispose()
+    assert [step for step in plans if re.match("SCAN (log_objects|batches)", step)] == []
+    assert any("quarantine USING COVERING INDEX ix_quarantine_kept" in step for step in plans)
+
+
+def planned(database: Database, ask: Callable[[], object]) -> list[str]:
+    """The steps by which SQLite answers the SELECTs of some questions."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        ask()
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    with database.read() as connection:
+        rows = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all() for text, given in asked]
+    return [step.detail for steps in rows for step in steps]

@@ -1,13 +1,19 @@
-"""Where runs may be started, given where the store is."""
+"""Where runs may be started, given where the store is; and what is left of a run when it ends."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 
+from iota_dagster.core import metrics
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.defs.resources.platform import refuse_distant_runs
+from iota_dagster.core.store import figures
+from iota_dagster.core.store.database import Database
+from iota_dagster.defs.resources import resources
+from iota_dagster.defs.resources.platform import PlatformResource, refuse_distant_runs
 from iota_dagster.launcher import LocalRunLauncher
 from iota_dagster.settings import Settings
 
@@ -26,3 +32,43 @@ def test_a_store_in_a_file_refuses_runs_on_other_hosts(tmp_path: Path) -> None:
 def test_our_own_launcher_and_a_database_server_are_fine(tmp_path: Path) -> None:
     refuse_distant_runs(Settings(home=tmp_path), LocalRunLauncher())
     refuse_distant_runs(Settings(home=tmp_path, store_url="postgresql://iota@localhost/iota"), DistantLauncher())
+
+
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PlatformResource:
+    """The resource as a run has it."""
+    monkeypatch.chdir(folder)
+    Path("iota.yaml").write_text(yaml.safe_dump({"home": str(folder)}))
+    resource: PlatformResource = resources()["platform"]
+    resource.setup_for_execution(dg.build_init_resource_context())
+    return resource
+
+
+def operations(url: str) -> float:
+    database = Database(url)
+    with database.read() as connection:
+        found = [total.value for total in figures.totals(connection) if total.name == metrics.STORE_OPERATIONS.name]
+    database.dispose()
+    return sum(found)
+
+
+def test_what_a_run_asked_of_the_store_is_counted_however_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = opened(tmp_path, monkeypatch)
+    settings = resource.platform.settings
+    for _ in range(3):
+        with resource.platform.database.read():
+            pass
+    resource.teardown_after_execution(dg.build_init_resource_context())
+    assert operations(settings.store_url) >= 3
+
+
+def test_a_store_that_is_gone_when_a_run_ends_does_not_fail_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource = opened(tmp_path, monkeypatch)
+    database = resource.platform.database
+    database.dispose()
+    Path(resource.platform.settings.store_url.removeprefix("sqlite:///")).write_text("not a database" * 500)
+    resource.teardown_after_execution(dg.build_init_resource_context())
+    assert "is not counted" in caplog.text

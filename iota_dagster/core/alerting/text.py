@@ -1,18 +1,20 @@
-"""Text that every database, Parquet file and destination takes.
+"""Matches that every database, Parquet file and destination takes.
 
-Titles, dedup strings and contexts quote what an attacker may have written. A lone surrogate has no UTF-8, PostgreSQL
-refuses NUL characters, and NaN is no JSON: one such character must not keep a batch's other matches from people.
+Titles, dedup strings and contexts quote what an attacker may have written: one character that cannot be stored must
+not keep a batch's other matches from people. The store cleans what it is given as well, but an alert's id comes from
+the dedup string, and must come from the one that is stored.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from iota_dagster.core.model import Match
+from iota_dagster.core.text import storable_json, storable_text
+
+__all__ = ["json_text", "storable", "storable_json", "storable_text"]
 
 _TEXTS = (
     "rule_id",
@@ -31,32 +33,6 @@ _TEXTS = (
     "p_source_bucket",
     "p_source_key",
 )
-
-
-def storable_text(text: str) -> str:
-    """The text with U+FFFD for what cannot be stored: NUL and lone surrogates."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # Through UTF-16 a pair of surrogates becomes the one character it means.
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
-def storable_json(value: Any) -> Any:
-    """A JSON value without NaN and infinities (they become text) and with storable text throughout."""
-    match value:
-        case str():
-            return storable_text(value)
-        case float() if not math.isfinite(value):
-            return str(value)
-        case Mapping():
-            return {storable_text(str(key)): storable_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [storable_json(item) for item in value]
-    return value
 
 
 def json_text(value: Any) -> str:

@@ -29,7 +29,7 @@ from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.parquet import is_damage, open_reader
 from iota_dagster.core.lake.schema import COMMON
 from iota_dagster.core.store.database import Database
-from iota_dagster.core.store.schema import UtcDateTime, alerts, lake_files
+from iota_dagster.core.store.schema import Json, UtcDateTime, alerts, lake_files
 
 if TYPE_CHECKING:
     from iota_dagster.core.storage import Storage
@@ -161,7 +161,7 @@ def _hour_expressions() -> Callable[[Hour], pc.Expression]:
 def _store_table(connection: sa.Connection, table: sa.Table) -> pa.Table:
     """A table of the store in Arrow; structures as JSON text, as in the lake."""
     schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in table.columns])
-    documents = [column.name for column in table.columns if isinstance(column.type, sa.JSON)]
+    documents = [column.name for column in table.columns if isinstance(column.type, Json)]
     rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
     for row in rows:
         row.update({name: None if row[name] is None else json.dumps(row[name]) for name in documents})

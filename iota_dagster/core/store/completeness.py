@@ -17,6 +17,7 @@ from iota_dagster.core.hours import Hour, hour_start
 from iota_dagster.core.model import LogObject, ObjectStatus
 from iota_dagster.core.store.database import chunked, insert_ignore
 from iota_dagster.core.store.ledger import as_log_object
+from iota_dagster.core.store.rebuilt import UNKNOWN
 from iota_dagster.core.store.schema import digest_files, digests, log_objects, matches
 
 _O, _D, _F = log_objects.c, digests.c, digest_files.c
@@ -124,8 +125,8 @@ def unmet(connection: sa.Connection, since: datetime, until: datetime, limit: in
     """
     same = (_O.bucket == _F.bucket, _O.key == _F.key)
     done = (*same, _O.status == ObjectStatus.DONE)
-    kept = sa.exists().where(*done, _O.content_sha256 == _F.sha256)
-    altered = sa.exists().where(*done, _O.content_sha256 != _F.sha256)
+    alike = sa.or_(_O.content_sha256 == _F.sha256, _O.content_sha256 == UNKNOWN)  # of what `iota repair` has rebuilt
+    kept, altered = sa.exists().where(*done, alike), sa.exists().where(*done, ~alike)
     status = sa.select(sa.func.max(_O.status)).where(*same).scalar_subquery()
     query = (
         sa.select(_D.integration, _F.bucket, _F.key, _D.end_at, status.label("status"), altered.label("altered"))

@@ -22,7 +22,8 @@ from iota_dagster.core.store.schema import admissions, batches, event_hours, log
 
 OWNER = "repair"
 """The owner of every rebuilt batch."""
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
+"""The content hash and etag of an object that the lake alone tells of."""
 """In the place of a content's SHA-256: no content has it."""
 
 
@@ -93,7 +94,7 @@ def _object(item: RebuiltObject) -> dict[str, object]:
         "delivery_hour": item.delivery_hour,
         "status": ObjectStatus.DONE,
         "batch_id": item.batch_id,
-        "content_sha256": _UNKNOWN,
+        "content_sha256": UNKNOWN,
         "records": item.rows,
         "rows": item.rows,
         "registered_at": item.parsed_at,

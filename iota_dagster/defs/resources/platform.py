@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
+
 import dagster as dg
 from pydantic import PrivateAttr
 
-from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.errors import IotaError, SettingsError
 from iota_dagster.core.road import Road
+from iota_dagster.core.store import figures
 from iota_dagster.defs.resources.accounts import AccountsResource
 from iota_dagster.defs.resources.seen_events import SeenEventsResource
 from iota_dagster.logging_setup import configure_run
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import Settings, load_settings
+
+_log = logging.getLogger(__name__)
 
 
 def refuse_distant_runs(settings: Settings, launcher: object) -> None:
@@ -41,10 +47,16 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Close the store's connections."""
-        if self._platform is not None:
-            self._platform.database.dispose()
-            self._platform = None
+        """Keep what the run's transactions took, however it ended, and close the store's connections."""
+        platform, self._platform = self._platform, None
+        if platform is None:
+            return
+        try:
+            figures.flush(platform.database, datetime.now(UTC))
+        except IotaError as error:  # the run is what it is: its counts are not worth its end
+            _log.warning("what this process's transactions took is not counted: %s", error)
+        finally:
+            platform.database.dispose()
 
     @property
     def platform(self) -> Platform:

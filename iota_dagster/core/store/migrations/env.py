@@ -6,14 +6,22 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
+from sqlalchemy.dialects import postgresql
 
 from iota_dagster.core.store.migrations import revision
-from iota_dagster.core.store.schema import UtcDateTime, metadata
+from iota_dagster.core.store.schema import Json, Text, UtcDateTime, metadata
+
+_OURS = {UtcDateTime: "sa.DateTime(timezone=True)", Text: "sa.Text()", Json: "sa.JSON()"}
+_BYTE_ORDER = 'sa.Text().with_variant(sa.Text(collation="C"), "postgresql")'
 
 
 def render(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
     """Write a revision's types in SQLAlchemy's own words, so that it stays as it is when ours change."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+    if kind != "type":
+        return False
+    if isinstance(item, Text) and "COLLATE" in item.compile(postgresql.dialect()):  # type: ignore[no-untyped-call]
+        return _BYTE_ORDER
+    return _OURS.get(type(item), False)
 
 
 def differs(

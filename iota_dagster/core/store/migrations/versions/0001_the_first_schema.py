@@ -79,7 +79,33 @@ def upgrade() -> None:
         sa.Column("redo_blocked", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
     )
+    op.create_index(
+        "ix_batches_attempts",
+        "batches",
+        ["attempts"],
+        unique=False,
+        sqlite_where=sa.text("attempts > 0"),
+        postgresql_where=sa.text("attempts > 0"),
+    )
+    op.create_index(
+        "ix_batches_blocked",
+        "batches",
+        ["delivery_hour"],
+        unique=False,
+        sqlite_where=sa.text("redo_blocked IS NOT NULL"),
+        postgresql_where=sa.text("redo_blocked IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_batches_committed_at"), "batches", ["committed_at"], unique=False)
     op.create_index(op.f("ix_batches_delivery_hour_status"), "batches", ["delivery_hour", "status"], unique=False)
+    op.create_index(
+        "ix_batches_redo",
+        "batches",
+        ["status", "redo_blocked", "delivery_hour"],
+        unique=False,
+        sqlite_where=sa.text("redo_reason IS NOT NULL"),
+        postgresql_where=sa.text("redo_reason IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_batches_status_delivery_hour"), "batches", ["status", "delivery_hour"], unique=False)
     op.create_table(
         "claims",
         sa.Column("root_run", sa.Text(), nullable=False),
@@ -223,8 +249,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("bucket", "key", "etag", name=op.f("uq_log_objects_bucket_key_etag")),
     )
     op.create_index(op.f("ix_log_objects_batch_id"), "log_objects", ["batch_id"], unique=False)
+    op.create_index(op.f("ix_log_objects_delivery_hour"), "log_objects", ["delivery_hour"], unique=False)
     op.create_index(
-        op.f("ix_log_objects_delivery_hour_status"), "log_objects", ["delivery_hour", "status"], unique=False
+        op.f("ix_log_objects_integration_kind_delivery_hour"),
+        "log_objects",
+        ["integration", "kind", "delivery_hour"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_log_objects_status_delivery_hour"), "log_objects", ["status", "delivery_hour"], unique=False
     )
     op.create_table(
         "matches",
@@ -381,8 +414,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("message", name=op.f("uq_quarantine_message")),
     )
     op.create_index(op.f("ix_quarantine_batch_id"), "quarantine", ["batch_id"], unique=False)
+    op.create_index(
+        "ix_quarantine_kept",
+        "quarantine",
+        ["reason", "object_id", "size", "created_at", "dropped_at"],
+        unique=False,
+        sqlite_where=sa.text("dropped_at IS NULL"),
+        postgresql_where=sa.text("dropped_at IS NULL"),
+    )
     op.create_index(op.f("ix_quarantine_object_id"), "quarantine", ["object_id"], unique=False)
-    op.create_index(op.f("ix_quarantine_reason"), "quarantine", ["reason"], unique=False)
     op.create_table(
         "digest_files",
         sa.Column("digest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
