@@ -9,6 +9,7 @@ from iota_dagster.defs.backtest import rules_backtest
 from iota_dagster.defs.checks import CHECKS, COMPLETENESS_JOBS, COMPLETENESS_SCHEDULES
 from iota_dagster.defs.checks.quality import QUALITY_CHECKS
 from iota_dagster.defs.correlation_schedule import correlation_wait_ends, correlation_waits
+from iota_dagster.defs.delivery_sensor import deliveries_due
 from iota_dagster.defs.jobs import JOBS
 from iota_dagster.defs.quality_job import QUALITY_SCHEDULE, quality
 from iota_dagster.defs.query_schedule import scheduled_queries, scheduled_query_due
@@ -21,7 +22,7 @@ defs = dg.Definitions(
     asset_checks=[*CHECKS, *QUALITY_CHECKS],
     jobs=[*JOBS, *COMPLETENESS_JOBS, quality, maintenance, correlation_waits, scheduled_queries, rules_backtest],
     schedules=[*SCHEDULES, *COMPLETENESS_SCHEDULES, QUALITY_SCHEDULE],
-    sensors=[*SENSORS, correlation_wait_ends, scheduled_query_due],
+    sensors=[*SENSORS, correlation_wait_ends, deliveries_due, scheduled_query_due],
     resources=resources(),
     executor=dg.in_process_executor,
 )

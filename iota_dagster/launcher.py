@@ -14,6 +14,7 @@ import select
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from dagster import DagsterRun
@@ -80,7 +81,8 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
         if run is None or run.is_finished or not _lives(run):
             return False
         self._instance.report_run_canceling(run)
-        os.kill(_pid(run), signal.SIGINT)
+        with suppress(ProcessLookupError):  # it has just ended: whoever watches it tells how
+            os.kill(_pid(run), signal.SIGINT)
         return True
 
     @property

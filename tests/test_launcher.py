@@ -14,6 +14,7 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._core.test_utils import create_run_for_test
 
+from iota_dagster import launcher
 from iota_dagster.core.owner import current_owner, owner_of
 from iota_dagster.launcher import PROCESS_TAG, LocalRunLauncher
 
@@ -97,3 +98,17 @@ def test_terminating_a_run_interrupts_its_process(
     assert canceling is not None
     assert canceling.status is dg.DagsterRunStatus.CANCELING
     assert not launcher_of(instance).terminate(run.run_id)
+
+
+def test_terminating_a_run_whose_process_has_just_ended_harms_nobody(
+    instance: dg.DagsterInstance, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started_run(instance, owner_of(sleeper.pid))
+    sleeper.kill()
+    sleeper.wait(10)
+    monkeypatch.setattr(launcher, "_lives", lambda _: True)  # it did when `terminate` looked
+    assert launcher_of(instance).terminate(run.run_id)
+    launcher_of(instance)._watch(run.run_id, sleeper.pid)
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.is_finished

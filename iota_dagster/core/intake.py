@@ -3,6 +3,9 @@
 A message is deleted when all that it says is durable: its objects are rows of the ledger, the event that it brings is
 spooled (see `spooling`), or its body is in quarantine. One that cannot be settled now (its object has to be looked up
 and the role does not answer) stays in the queue and comes again after the visibility timeout.
+
+Many messages are taken at once. Where that fails for whatever reason but an outage, they are taken one by one, and the
+one that fails by itself goes to quarantine: no message can stop the queue.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
 import sqlalchemy as sa
 
 from iota_dagster.core.aws.queue import AT_ONCE, Received, SqsQueue
 from iota_dagster.core.errors import ObjectError, ObjectMissing, Outage
+from iota_dagster.core.isolating import isolated
 from iota_dagster.core.model import ObjectRef, ObjectStatus
 from iota_dagster.core.notification import Message, MessageKind, read_message
 from iota_dagster.core.objects import ObjectReader
@@ -135,44 +140,52 @@ class Intake:
         received = queue.receive(wait_seconds)
         end = time.monotonic() + DRAIN_SECONDS
         while received:
-            self._take(queue, received, taken, carried)
+            is_stuck = not self._take(queue, received, taken, carried)
             if carried.is_full:
-                self._spool(queue, carried.settled, taken)
+                is_stuck |= not self._spool(queue, carried.settled, taken)
                 carried = _Carried()
-            if taken.received + len(carried.settled) >= most or taken.outages or time.monotonic() > end:
+            if taken.received + len(carried.settled) >= most or is_stuck or time.monotonic() > end:
                 break
             received = queue.receive_many() if len(received) >= AT_ONCE else queue.receive()
         self._spool(queue, carried.settled, taken)
         return taken
 
-    def _take(self, queue: SqsQueue, received: Sequence[Received], taken: Taken, carried: _Carried) -> None:
+    def _take(self, queue: SqsQueue, received: Sequence[Received], taken: Taken, carried: _Carried) -> bool:
+        """Take one round in; False when all of it has to stay in the queue."""
         settled: list[_Settled] = []
-        for item in self._settle(received):
+        for item in isolated(received, self._settle, _spoiled):
             if item.outcome is Outcome.SPOOLED:
                 carried.add(item)
             else:
                 settled.append(item)
-        if not settled:
-            return
-        with self.database.begin() as connection:
-            taken.new += self._store(connection, settled)
-        self._end(queue, settled, taken)
+        if settled:
+            self._end(queue, isolated(settled, partial(self._commit, taken), partial(self._give_up, taken)), taken)
+        return len(settled) < len(received) or any(item.deletable for item in settled)
 
-    def _spool(self, queue: SqsQueue, carried: Sequence[_Settled], taken: Taken) -> None:
-        """Make events durable; where that is impossible now their messages stay."""
+    def _spool(self, queue: SqsQueue, carried: Sequence[_Settled], taken: Taken) -> bool:
+        """Make events durable; False when that is impossible now: their messages stay."""
         if not carried:
-            return
+            return True
         try:
-            taken.events += self._keep(carried)
+            ended = isolated(carried, partial(self._keep, taken), partial(self._give_up, taken))
         except Outage as outage:
-            carried = [replace(item, outcome=Outcome.HELD) for item in carried]
+            ended = self._commit(taken, [replace(item, outcome=Outcome.HELD) for item in carried])
             taken.outages.append(str(outage))
-            with self.database.begin() as connection:
-                self._store(connection, carried)
-        self._end(queue, carried, taken)
+        self._end(queue, ended, taken)
+        return any(item.deletable for item in ended)
 
-    def _keep(self, carried: Sequence[_Settled], forget: bool = False) -> int:
-        """Spool events; with `forget` their messages leave the quarantine. How many events are new."""
+    def _commit(self, taken: Taken, settled: Sequence[_Settled]) -> list[_Settled]:
+        with self.database.begin() as connection:
+            new = self._store(connection, settled)
+        taken.new += new
+        return list(settled)
+
+    def _give_up(self, taken: Taken, item: _Settled, error: Exception) -> list[_Settled]:
+        """Quarantine a message that cannot be made durable by itself either."""
+        return self._commit(taken, _spoiled(item.received, error, item.message.kind))
+
+    def _keep(self, taken: Taken, carried: Sequence[_Settled], forget: bool = False) -> Sequence[_Settled]:
+        """Spool events; with `forget` their messages leave the quarantine."""
 
         def beside(connection: sa.Connection) -> None:
             self._store(connection, carried)
@@ -182,7 +195,8 @@ class Intake:
         events: dict[bytes, bytes] = {}
         for item in carried:
             events |= item.events()
-        return self.spool.keep(events, self.clock(), beside)
+        taken.events += self.spool.keep(events, self.clock(), beside)
+        return carried
 
     def _end(self, queue: SqsQueue, settled: Sequence[_Settled], taken: Taken) -> None:
         """Delete messages whose content is durable, and note what became of all."""
@@ -195,16 +209,18 @@ class Intake:
 
     def read_again(self, bodies: Sequence[str]) -> int:
         """Read messages of the quarantine once more; those that can be read now leave it. How many did."""
-        settled = self._settle([Received("", "", body) for body in bodies])
+        settled = isolated([Received("", "", body) for body in bodies], self._settle, _spoiled)
         read = [item for item in settled if item.outcome in (Outcome.REGISTERED, Outcome.NOISE)]
         carried = [item for item in settled if item.outcome is Outcome.SPOOLED]
+        left = isolated(read, self._release, _stays)
+        return len(left) + len(isolated(carried, partial(self._keep, Taken(), forget=True), _stays))
+
+    def _release(self, read: Sequence[_Settled]) -> Sequence[_Settled]:
         with self.database.begin() as connection:
             self._store(connection, read)
             for item in read:
                 message_store.forget(connection, item.received.body)
-        if carried:
-            self._keep(carried, forget=True)
-        return len(read) + len(carried)
+        return read
 
     def _settle(self, received: Sequence[Received]) -> list[_Settled]:
         read = [(item, read_message(item.body)) for item in received]
@@ -266,6 +282,17 @@ class Intake:
         counted = Counter((item.message.kind.value, item.outcome.value) for item in settled)
         message_store.count(connection, counted)
         return new
+
+
+def _spoiled(received: Received, error: Exception, kind: MessageKind = MessageKind.UNREADABLE) -> tuple[_Settled, ...]:
+    """A message that nobody foresaw."""
+    message = Message(kind, problems=(f"{type(error).__name__}: {error}",))
+    return (_Settled(received, message, Outcome.QUARANTINED),)
+
+
+def _stays(item: _Settled, error: Exception) -> tuple[_Settled, ...]:
+    """A message that stays in quarantine."""
+    return ()
 
 
 def origins(rules: Sequence[tuple[str, str, Origin]]) -> Callable[[str, str], Origin | None]:

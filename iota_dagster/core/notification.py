@@ -21,6 +21,10 @@ QUEUE = "queue"
 """The integration of the events that messages bring themselves; see `spooling`."""
 _SNS_DEPTH = 3
 _CLOUDTRAIL_VALIDATION = "CloudTrail validation message."
+_LONGEST = {"bucket": 255, "key": 1_024, "etag": 512, "version": 1_024}
+"""Bytes of UTF-8: more than S3 gives; and bucket, key and etag together are what an index of the store can hold."""
+_SIZES = range(1 << 63)
+_YEARS = range(1970, 9999)
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -197,27 +201,35 @@ def _message(kind: MessageKind, objects: list[ObjectRef], problems: list[str], *
 
 
 def _object(bucket: str, key: str, thing: object = None, etag: str = "", version: str = "") -> ObjectRef:
-    if "\0" in bucket + key:
-        raise ValueError(f"the key {key!r} holds a NUL, which S3 does not allow")
     fields: dict[str, Any] = thing if isinstance(thing, dict) else {}
     size, tag, version_id = fields.get("size"), fields.get(etag), fields.get(version)
     return ObjectRef(
-        bucket,
-        key,
-        etag=tag.strip('"') or None if isinstance(tag, str) else None,
-        size=size if type(size) is int and size >= 0 else None,
-        version_id=version_id or None if isinstance(version_id, str) else None,
+        _possible("bucket", bucket),
+        _possible("key", key),
+        etag=_possible("etag", tag.strip('"')) or None if isinstance(tag, str) else None,
+        size=size if type(size) is int and size in _SIZES else None,
+        version_id=_possible("version", version_id) or None if isinstance(version_id, str) else None,
     )
 
 
+def _possible(name: str, text: str) -> str:
+    """A part of an object's name, if S3 may have given it: the store can hold no other."""
+    if "\0" in text:
+        raise ValueError(f"the {name} {text[:1_024]!r} holds a NUL, which S3 does not allow")
+    if len(text.encode()) > _LONGEST[name]:
+        raise ValueError(f"the {name} {text[:80]!r}… has more than {_LONGEST[name]:,} bytes, which S3 does not allow")
+    return text
+
+
 def _moment(thing: object, name: str) -> datetime | None:
-    """When the object was created, as the message says; None when it does not."""
+    """When the object was created, as the message says; None when it does not, or names a time that cannot be."""
     value = thing.get(name) if isinstance(thing, dict) else None
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    return moment if moment and moment.year in _YEARS else None
 
 
 def _field(thing: object, name: str) -> object:

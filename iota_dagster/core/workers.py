@@ -21,7 +21,8 @@ from iota_dagster.core.errors import IotaError
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV")
-_SECRET_MARKS = ("AWS_", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
+_KEPT_BY_WORKERS = {*_KEPT, "TMPDIR", "TEMP", "TMP", "ARROW_DEFAULT_MEMORY_POOL", "OMP_NUM_THREADS"}
+"""What may be in any other variable is not known here: the store's URL holds its password."""
 
 
 class WorkerDied(IotaError):
@@ -112,12 +113,12 @@ def bare_environment() -> dict[str, str]:
 
 
 def _prepare_worker() -> None:
-    """Die with the parent, leave Ctrl-C to it, and forget its credentials."""
+    """Die with the parent, leave Ctrl-C to it, and forget its credentials with all that a worker does not need."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in list(os.environ):
-        if any(mark in name.upper() for mark in _SECRET_MARKS):
+        if name not in _KEPT_BY_WORKERS:
             del os.environ[name]
     from iota_dagster.core.light_arrow import spare_pandas  # pyarrow: here, not in whoever starts workers
 

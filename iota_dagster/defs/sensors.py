@@ -6,15 +6,18 @@ one that waits answers at once. They need no cursor, because the store says what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 
 import dagster as dg
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 
-from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.errors import Outage
+from iota_dagster.core.hours import Hour, hour_key, parse_hour_key
 from iota_dagster.core.intake import Taken
 from iota_dagster.core.requesting import LastRun, Request, Requesting, RunState
+from iota_dagster.core.store.database import chunked
 from iota_dagster.defs.jobs import ingest
 from iota_dagster.defs.partitions import HOURLY
 from iota_dagster.defs.steps import BACKLOG_TAG, CLAIM_TAG
@@ -23,6 +26,8 @@ from iota_dagster.settings import load_settings
 
 LOOK_SECONDS = 5
 """A sensor that waits for messages looks so often for hours that need a run for another reason."""
+OUTAGES = 5
+"""Outages that a tick names; hundreds of messages may wait for the same one."""
 RUNS_PER_TICK = 50
 
 
@@ -34,23 +39,32 @@ def _platform() -> Platform:
 
 def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """One tick: take messages in, then ask for the runs that are needed, waiting for either for a while."""
-    requesting = Requesting(platform.database, partial(last_run, context.instance), _is_known)
+    requesting = Requesting(platform.database, partial(last_runs, context.instance), _partitions)
     taken, waited = _take_in(platform, 0), 0
     requests, outside = requesting.take(RUNS_PER_TICK)
-    while not requests and not taken.received and waited < platform.settings.queue_wait_seconds and platform.queue:
-        slice_seconds = min(LOOK_SECONDS, platform.settings.queue_wait_seconds - waited)
+    while not (requests or taken.received or taken.outages) and waited < _patience(platform):
+        slice_seconds = min(LOOK_SECONDS, _patience(platform) - waited)
         taken, waited = _take_in(platform, slice_seconds), waited + slice_seconds
         requests, outside = requesting.take(RUNS_PER_TICK)
     _tell(context, taken, outside)
     runs = [_run_request(item) for item in requests]
-    skip = None if runs else f"nothing to do ({taken.received} messages)"
+    skip = None if runs else f"nothing to do ({taken.received} messages{', an outage' if taken.outages else ''})"
     return dg.SensorResult(run_requests=runs, skip_reason=skip)
 
 
+def _patience(platform: Platform) -> int:
+    """Seconds that a tick may wait for a message."""
+    return platform.settings.queue_wait_seconds if platform.queue else 0
+
+
 def _take_in(platform: Platform, wait_seconds: int) -> Taken:
+    """Take messages in. A queue that does not answer keeps nobody waiting: other hours have work without it."""
     if platform.queue is None:
         return Taken()
-    return platform.intake.drain(platform.queue, wait_seconds, platform.settings.queue_messages)
+    try:
+        return platform.intake.drain(platform.queue, wait_seconds, platform.settings.queue_messages)
+    except Outage as outage:
+        return Taken(outages=[str(outage)])
 
 
 def _tell(context: dg.SensorEvaluationContext, taken: Taken, outside: list[Hour]) -> None:
@@ -59,8 +73,8 @@ def _tell(context: dg.SensorEvaluationContext, taken: Taken, outside: list[Hour]
         found = f"{taken.new} of {taken.objects} objects are new"
         found += f", {taken.events} new events are spooled" if taken.events else ""
         context.log.info(f"{taken.received} messages ({outcomes}), {found}")
-    for outage in taken.outages:
-        context.log.warning(f"a message waits in the queue until this has passed: {outage}")
+    for outage, times in Counter(taken.outages).most_common(OUTAGES):
+        context.log.warning(f"messages wait in the queue until this has passed: {outage} ({times} times)")
     if outside:
         context.log.warning(
             f"{len(outside)} delivery hours lie outside the partitions, the first is {hour_key(outside[0])}: their "
@@ -68,8 +82,9 @@ def _tell(context: dg.SensorEvaluationContext, taken: Taken, outside: list[Hour]
         )
 
 
-def _is_known(hour: Hour) -> bool:
-    return HOURLY.has_partition_key(hour_key(hour))
+def _partitions() -> range:
+    first, last = HOURLY.get_first_partition_key(), HOURLY.get_last_partition_key()
+    return range(parse_hour_key(first), parse_hour_key(last) + 1) if first and last else range(0)
 
 
 def run_key(hour: Hour, attempt: int) -> str:
@@ -82,13 +97,14 @@ def _run_request(item: Request) -> dg.RunRequest:
     return dg.RunRequest(run_key=run_key(item.hour, item.attempt), partition_key=hour_key(item.hour), tags=tags)
 
 
-def last_run(instance: dg.DagsterInstance, hour: Hour, attempt: int) -> LastRun:
-    """What became of a run that was asked for, its retries included."""
-    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key(hour, attempt)}), limit=1)
-    if not runs:
-        return LastRun(RunState.NONE)
-    run = runs[0]
-    return LastRun(_state(run), run.root_run_id or run.run_id)
+def last_runs(instance: dg.DagsterInstance, attempts: Mapping[Hour, int]) -> dict[Hour, LastRun]:
+    """What became of the runs that were asked for, their retries included, by one query; of those that there are."""
+    hours = {run_key(hour, attempt): hour for hour, attempt in attempts.items()}
+    found: dict[Hour, LastRun] = {}
+    for keys in chunked(hours, 1_000):
+        for run in instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: keys})):  # the newest first
+            found.setdefault(hours[run.tags[RUN_KEY_TAG]], LastRun(_state(run), run.root_run_id or run.run_id))
+    return found
 
 
 def _state(run: dg.DagsterRun) -> RunState:

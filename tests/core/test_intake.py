@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -198,6 +200,82 @@ def test_a_bad_record_beside_a_good_one_is_kept_and_the_good_one_is_taken(
     assert (counted["reason"], counted["items"]) == (messages.UNREADABLE, 1)
 
 
+NASTY = {
+    "a time before the first": created((KEY, "x"), time="0001-01-01T00:00:00+10:00"),
+    "a time after the last": created((KEY, "x"), time="9999-12-31T23:59:59-10:00"),
+    "a size of 64 bits": created((KEY, "x")).replace('"size": 10', f'"size": {1 << 63}'),
+    "a NUL in the etag": created((KEY, "x\0")),
+    "a NUL in a field's name": json.dumps({"a\0b": 1}),
+    "a key of 3 kB": created((random.Random(1).randbytes(1_500).hex(), "x")),
+}
+
+
+@pytest.mark.parametrize("body", NASTY.values(), ids=NASTY)
+def test_no_message_keeps_those_beside_it_from_the_ledger(
+    intake: Intake, queue: SqsQueue, store: Database, body: str
+) -> None:
+    send(queue, body, created((KEY, "e1")))
+    while left(queue):
+        one_round(intake, queue)
+    assert (KEY, "e1", "pending") in ledger(store)
+
+
+def test_a_message_whose_fault_nobody_foresaw_is_quarantined_and_those_beside_it_are_taken(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    def origin_of(bucket: str, key: str) -> Origin:
+        if bucket == "unforeseen":
+            raise KeyError(bucket)
+        unstorable: Any = {"no": "text"}
+        return Origin("trail" if bucket == "logs" else unstorable)
+
+    odd = replace(intake, origin_of=origin_of)
+    send(queue, *(created((KEY, bucket), bucket=bucket) for bucket in ("logs", "unforeseen", "unstorable")))
+    outcomes = Counter[str]()
+    while left(queue):
+        outcomes.update(one_round(odd, queue).by_outcome())
+    assert ledger(store) == [(KEY, "logs", "pending")]
+    assert outcomes == {"registered": 1, "quarantined": 2}
+    with store.read() as connection:
+        details = [item["detail"] for item in quarantine.items(connection, messages.UNREADABLE)]
+        bodies = quarantine.messages(connection, reason=messages.UNREADABLE)
+    assert len(details) == 2
+    assert "KeyError: 'unforeseen'" in details
+    assert odd.read_again(bodies) == 0
+    assert intake.read_again(bodies) == 2
+
+
+def test_an_event_that_cannot_be_spooled_is_quarantined_and_those_beside_it_are_spooled(
+    intake: Intake, queue: SqsQueue, store: Database
+) -> None:
+    class Picky(EventSpool):
+        def keep(self, events: Mapping[bytes, bytes], now: datetime, beside: Callable[[sa.Connection], object]) -> int:
+            if any(b"unforeseen" in envelope for envelope in events.values()):
+                raise RecursionError("too deep")
+            return super().keep(events, now, beside)
+
+    folder = Path(intake.spool.bucket.removeprefix("file://"))
+    picky = replace(intake, spool=Picky(store, LocalStorage(folder), LocalObjects(1 << 20)))
+    send(queue, carrying("a"), carrying("unforeseen"), carrying("b"))
+    while left(queue):
+        one_round(picky, queue)
+    assert sorted(chain.from_iterable(spooled(store))) == ["a", "b"]
+    with store.read() as connection:
+        (item,) = quarantine.items(connection, messages.UNREADABLE)
+    assert item["detail"] == "RecursionError: too deep"
+
+
+def test_an_outage_blames_no_message(intake: Intake, queue: SqsQueue, store: Database) -> None:
+    class Away(Database):
+        def begin(self) -> NoReturn:
+            raise Outage("the store is away")
+
+    send(queue, created((KEY, "e1")), created((OTHER, "e2")))
+    with pytest.raises(Outage, match="away"):
+        one_round(replace(intake, database=Away("sqlite:////nowhere/at-all.db")), queue)
+    assert left(queue) == 2
+
+
 def carrying(name: str, **detail: Any) -> str:
     """A message that brings an event itself."""
     kind = "AWS API Call via CloudTrail"
@@ -329,6 +407,23 @@ def test_a_message_whose_object_cannot_be_looked_up_now_comes_again_and_the_othe
     assert left(queue) == 1
     one_round(intake, queue)
     assert ledger(store) == [(KEY, "e1", "pending"), (OTHER, "e2", "pending")]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_message_that_has_to_wait_does_not_end_the_drain(intake: Intake, aws: Aws, store: Database) -> None:
+    sqs = aws.clients.sqs()
+    queue = SqsQueue(sqs, sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"])
+    send(queue, notice(KEY), *(created((f"{KEY}{number}", "e1")) for number in range(30)))
+    taken = replace(intake, objects=FakeObjects({}, fails=True)).drain(queue, 0, 1000)
+    assert (taken.new, left(queue)) == (30, 0)
+    assert taken.outages[0] == "the role cannot be assumed"
+    assert queue.depth().in_flight == 1
+
+
+def test_a_round_of_nothing_but_what_has_to_wait_ends_the_drain(intake: Intake, queue: SqsQueue) -> None:
+    send(queue, notice(KEY))
+    taken = replace(intake, objects=FakeObjects({}, fails=True)).drain(queue, 0, 1000)
+    assert taken.by_outcome() == {"held": 1}
 
 
 def test_an_object_that_was_missing_is_pending_when_it_is_named_again(

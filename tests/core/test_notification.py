@@ -187,6 +187,12 @@ def test_removals_beside_creations_are_left_out() -> None:
         (s3_record(""), "Records[0]: key is empty or no text"),
         (s3_record("%ff"), "Records[0]: the key '%ff' is not percent-encoded UTF-8"),
         (s3_record("a%00"), "Records[0]: the key 'a\\x00' holds a NUL, which S3 does not allow"),
+        (s3_record("b", eTag="e\0"), "Records[0]: the etag 'e\\x00' holds a NUL, which S3 does not allow"),
+        (s3_record("b", versionId="v\0"), "Records[0]: the version 'v\\x00' holds a NUL, which S3 does not allow"),
+        (
+            s3_record("k" * 1025),
+            f"Records[0]: the key '{'k' * 80}'… has more than 1,024 bytes, which S3 does not allow",
+        ),
     ],
 )
 def test_a_bad_record_is_told_and_the_good_one_beside_it_is_used(bad: Any, problem: str) -> None:
@@ -216,6 +222,26 @@ def test_an_unreadable_message_says_why(content: Any, problem: str) -> None:
     assert read(content) == Message(MessageKind.UNREADABLE, problems=(problem,))
 
 
+def test_a_key_is_as_long_as_s3_allows_in_bytes() -> None:
+    assert keys(s3(s3_record("ü" * 512))) == ["ü" * 512]
+    assert read(s3(s3_record("ü" * 513))).kind is MessageKind.UNREADABLE
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 63, 10**30, 1.5, True, None])
+def test_a_size_that_cannot_be_is_none(size: Any) -> None:
+    (found,) = read(s3(s3_record("a", size=size))).objects
+    assert found.size is None
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "1234-05-06T00:00:00Z", "2026-13-01", 7, None]
+)
+def test_a_time_that_cannot_be_is_none(time: Any) -> None:
+    (found,) = read(s3(s3_record("a") | {"eventTime": time})).objects
+    assert found.last_modified is None
+    assert read(created("a") | {"time": time}).objects == (found,)
+
+
 @pytest.mark.parametrize("body", ["", "no JSON {", '{"Records": [{"s3"', b"\xff\xfe", "\ud800", '{"a":"\ud800"}'])
 def test_what_is_no_json_is_unreadable(body: str | bytes) -> None:
     found = read_message(body)
@@ -238,12 +264,41 @@ names = st.sampled_from(
         "detail-type",
         "source",
         "s3Bucket",
+        "s3ObjectKey",
+        "eventTime",
+        "time",
+        "size",
+        "eTag",
+        "versionId",
     ]
 )
-nearly = st.recursive(
-    scalars | st.sampled_from(["Notification", "Object Created", "aws.s3", "%ff"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.just("s3ObjectKey"), inner, max_size=5),
+nasty = st.sampled_from(
+    ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", 1 << 63, -(1 << 63), 10**30, "\0", "k" * 3_000]
 )
+nearly = st.recursive(
+    scalars | nasty | st.sampled_from(["Notification", "Object Created", "aws.s3", "%ff"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.just("a\0b"), inner, max_size=5),
+)
+odd_records = st.lists(
+    st.builds(
+        lambda time, key, fields: s3_record(key, **fields) | {"eventTime": time},
+        nearly,
+        st.text(min_size=1, max_size=5) | nasty.filter(lambda value: isinstance(value, str)),
+        st.dictionaries(st.sampled_from(["size", "eTag", "versionId"]), scalars | nasty),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(odd_records)
+def test_what_is_read_of_an_object_can_be_stored(records: list[Any]) -> None:
+    for ref in read(s3(*records)).objects:
+        texts = (ref.bucket, ref.key, ref.etag or "", ref.version_id or "")
+        assert "\0" not in "".join(texts)
+        assert sum(len(text.encode()) for text in texts[:3]) < 2_000
+        assert ref.size is None or 0 <= ref.size < 1 << 63
+        assert ref.last_modified is None or 1970 <= ref.last_modified.year < 9999
 
 
 @given(st.text() | st.binary() | nearly.map(json.dumps) | nearly.map(sns).map(json.dumps))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.model import BatchStatus, ObjectRef
 from iota_dagster.core.register import Origin, register_object
-from iota_dagster.core.requesting import LastRun, Requesting, RunState
+from iota_dagster.core.requesting import BACKLOG_AT_ONCE, LastRun, Requesting, RunState
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import batches, claims, log_objects
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 TEN = hour_of(NOW)
+PARTITIONS = range(TEN - 100, TEN + 3)
 SECOND = timedelta(seconds=1)
 
 
@@ -31,16 +32,21 @@ class Scene:
     now: datetime = NOW
     state: RunState = RunState.NONE
     alive: bool = True
+    lookups: int = 0
     requesting: Requesting = field(init=False)
 
     def __post_init__(self) -> None:
         self.requesting = Requesting(
             self.database,
-            runs=lambda hour, attempt: LastRun(self.state, "root"),
-            is_known=lambda hour: hour >= TEN - 100,
+            runs=self.runs,
+            partitions=lambda: PARTITIONS,
             is_alive=lambda owner, heartbeat: self.alive,
             clock=lambda: self.now,
         )
+
+    def runs(self, attempts: Mapping[Hour, int]) -> dict[Hour, LastRun]:
+        self.lookups += 1
+        return {hour: LastRun(self.state, "root") for hour in attempts}
 
     def add(self, name: str, hour: Hour = TEN) -> None:
         ref = ObjectRef("logs", f"year=2026/{name}", name, 10, last_modified=NOW + (hour - TEN) * timedelta(hours=1))
@@ -89,8 +95,11 @@ def test_of_several_sensors_one_wins_each_hour(scene: Scene) -> None:
         scene.add(f"object-{hour}", hour)
     taken: list[Hour] = []
 
+    def waiting(attempts: Mapping[Hour, int]) -> dict[Hour, LastRun]:
+        return dict.fromkeys(attempts, LastRun(RunState.WAITING))
+
     def tick() -> None:
-        requests, _ = Requesting(scene.database, runs=lambda *_: LastRun(RunState.WAITING)).take(100)
+        requests, _ = replace(scene.requesting, runs=waiting).take(100)
         taken.extend(item.hour for item in requests)
 
     threads = [threading.Thread(target=tick) for _ in range(4)]
@@ -108,6 +117,54 @@ def test_the_newest_hour_comes_first_and_a_tick_asks_for_so_many_only(scene: Sce
     assert [(item.hour, item.recent) for item in first] == [(TEN, True), (TEN - 1, True)]
     second, _ = scene.requesting.take(10)
     assert [item.recent for item in second] == [True, False, False, False]
+
+
+def test_a_backlog_is_asked_for_bit_by_bit_and_never_before_what_arrives_now(scene: Scene) -> None:
+    for hour in range(TEN - 90, TEN - 20):
+        scene.add(f"object-{hour}", hour)
+    assert len(scene.requesting.take(100)[0]) == BACKLOG_AT_ONCE
+    scene.state = RunState.WAITING
+    assert scene.asked(SECOND) == []
+    scene.add("live", TEN)
+    assert [item.hour for item in scene.requesting.take(100)[0]] == [TEN]
+    scene.claimed()
+    with scene.database.begin() as connection:
+        ours = log_objects.c.delivery_hour.between(TEN - 26, TEN - 21)
+        connection.execute(sa.update(log_objects).where(~ours).values(status="pending"))
+    scene.now += SECOND
+    assert [item.hour for item in scene.requesting.take(100)[0]] == list(range(TEN - 71, TEN - 77, -1))
+
+
+def test_a_backlog_whose_runs_fail_keeps_no_room_from_the_rest(scene: Scene) -> None:
+    for hour in range(TEN - 90, TEN - 30):
+        scene.add(f"object-{hour}", hour)
+    scene.requesting.take(100)
+    scene.state = RunState.FAILED
+    assert {item.hour for item in scene.requesting.take(100)[0]} == set(range(TEN - 90, TEN - 80))
+
+
+def test_a_look_takes_the_same_few_queries_however_many_hours_are_due(scene: Scene) -> None:
+    def queries() -> int:
+        seen: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        engine = scene.database._connected()
+        sa.event.listen(engine, "before_cursor_execute", note)
+        assert scene.asked() == []
+        sa.event.remove(engine, "before_cursor_execute", note)
+        return len(seen)
+
+    scene.state = RunState.WAITING
+    scene.add("one")
+    scene.asked()
+    few, scene.lookups = queries(), 0
+    for hour in range(TEN - 9, TEN):
+        scene.add(f"object-{hour}", hour)
+    scene.asked()
+    scene.lookups = 0
+    assert (queries(), scene.lookups) == (few, 1)
 
 
 def test_an_object_that_comes_while_a_run_works_makes_the_next_run(scene: Scene) -> None:

@@ -16,10 +16,13 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_
 from dagster._core.test_utils import create_run_for_test
 
 from iota_dagster.core.hours import hour_key, hour_of
-from iota_dagster.core.requesting import RunState
+from iota_dagster.core.model import ObjectRef
+from iota_dagster.core.register import register_objects
+from iota_dagster.core.requesting import LastRun, RunState
 from iota_dagster.core.store import ledger
 from iota_dagster.definitions import defs
 from iota_dagster.defs import sensors
+from iota_dagster.defs.partitions import HOURLY
 from iota_dagster.defs.steps import BACKLOG_TAG, CLAIM_TAG
 from iota_dagster.settings import load_settings
 from tests.aws import Aws
@@ -124,6 +127,41 @@ def test_an_hour_before_the_partitions_stays_pending_and_is_never_handed_to_dags
         assert len(ledger.pending_hours(connection, datetime.now(UTC))) == 1
 
 
+def test_hours_with_work_get_their_runs_while_the_queue_does_not_answer(
+    aws: Aws, bucket: str, instance: dg.DagsterInstance
+) -> None:
+    platform = sensors._platform()
+    ref = ObjectRef(bucket, f"year={NOW:%Y}/found-by-a-scan", "e1", 10, last_modified=NOW)
+    register_objects(platform.database, [ref], "trail")
+    assert platform.queue is not None
+    aws.clients.sqs().delete_queue(QueueUrl=platform.queue.url)
+    (request,) = tick(instance)
+    assert request.partition_key == f"{NOW:%Y-%m-%d-%H}:00"
+    result = sensors.SENSORS[0].evaluate_tick(context(instance))
+    assert "an outage" in str(result.skip_message)
+
+
+def test_the_hours_that_can_be_asked_for_are_those_of_the_partitions() -> None:
+    hours = sensors._partitions()
+    assert all(HOURLY.has_partition_key(hour_key(hour)) for hour in (hours[0], hours[-1]))
+    assert not any(HOURLY.has_partition_key(hour_key(hour)) for hour in (hours[0] - 1, hours[-1] + 1))
+
+
+def test_of_a_run_that_was_tried_again_the_newest_try_counts(instance: dg.DagsterInstance) -> None:
+    hour = hour_of(NOW)
+    tags = {RUN_KEY_TAG: sensors.run_key(hour, 1)}
+    first = create_run_for_test(instance, job_name="ingest", status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    create_run_for_test(
+        instance,
+        job_name="ingest",
+        status=dg.DagsterRunStatus.STARTED,
+        tags=tags,
+        root_run_id=first.run_id,
+        parent_run_id=first.run_id,
+    )
+    assert sensors.last_runs(instance, {hour: 1}) == {hour: LastRun(RunState.WORKING, first.run_id)}
+
+
 def test_a_tick_without_work_says_so(bucket: str, instance: dg.DagsterInstance) -> None:
     result = sensors.SENSORS[0].evaluate_tick(context(instance))
     assert result.skip_message is not None
@@ -152,5 +190,6 @@ def test_what_became_of_a_run_decides_whether_to_ask_again(
 ) -> None:
     hour = hour_of(NOW)
     create_run_for_test(instance, job_name="ingest", status=status, tags={RUN_KEY_TAG: sensors.run_key(hour, 3)} | tags)
-    assert sensors.last_run(instance, hour, 3).state is state
-    assert sensors.last_run(instance, hour, 4).state is RunState.NONE
+    found = sensors.last_runs(instance, {hour: 3, hour - 1: 1})
+    assert {key: run.state for key, run in found.items()} == {hour: state}
+    assert sensors.last_runs(instance, {hour: 4}) == {}

@@ -5,7 +5,7 @@ An attempt is taken by one conditional statement, so that of several sensors tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import BatchStatus
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.claims import IsAlive
-from iota_dagster.core.store.database import insert_ignore
+from iota_dagster.core.store.database import chunked, insert_ignore
 from iota_dagster.core.store.schema import batches, hour_requests, log_objects
 
 
@@ -61,10 +61,13 @@ def _hours_with_batches(connection: sa.Connection, is_alive: Callable[[str, date
     return hours
 
 
-def newest(connection: sa.Connection, hour: Hour) -> HourRequest | None:
-    """The last request of an hour; None when there was none."""
-    row = connection.execute(sa.select(hour_requests).where(hour_requests.c.hour == hour)).first()
-    return HourRequest(row.hour, row.attempt, row.requested_at, row.failures) if row else None
+def newest(connection: sa.Connection, hours: Iterable[Hour]) -> dict[Hour, HourRequest]:
+    """The last request of each hour; an hour that was never asked for is left out."""
+    found: dict[Hour, HourRequest] = {}
+    for part in chunked(hours):
+        for row in connection.execute(sa.select(hour_requests).where(hour_requests.c.hour.in_(part))):
+            found[row.hour] = HourRequest(row.hour, row.attempt, row.requested_at, row.failures)
+    return found
 
 
 def take(connection: sa.Connection, hour: Hour, after: HourRequest | None, failures: int, now: datetime) -> int | None:
