@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources import source_of
+from iota_dagster.core.sources.classifier import Classifier
 from iota_dagster.core.sources.registry import SOURCES, use_log_types
 from iota_dagster.core.sources.user_files import read_schemas
 from iota_dagster.core.sources.user_schema import UserSchema
@@ -23,6 +24,16 @@ def own_log_types(settings: Settings) -> tuple[UserSchema, ...]:
     schemas = read_schemas(settings.log_types, SOURCES.built_in)
     use_log_types(schemas)
     return schemas
+
+
+def explained(settings: Settings, record: bytes, key: str, integration: str | None) -> str:
+    """Why no log type of an integration takes a record of the object `key`: each one's reason, as the settings are now.
+
+    An integration that the settings do not name declares no types.
+    """
+    own_log_types(settings)
+    declared = next((item.log_types for item in settings.integrations if item.name == integration), ())
+    return Classifier(SOURCES.values(), key, declared or None).explained(record)
 
 
 def keep_columns(database: Database, schemas: Sequence[UserSchema]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -99,7 +98,11 @@ class Integration(Model):
     @field_validator("vpcflow_fields")
     @classmethod
     def _as_a_header(cls, value: str | None) -> str | None:
-        return value and " ".join(re.sub(r"[${}]", "", value).split())
+        if value is None:
+            return None
+        from iota_dagster.core.sources.vpcflow_fields import header_of  # half a second that few settings need
+
+        return header_of(value)
 
     @model_validator(mode="after")
     def _one_place(self) -> Integration:
@@ -185,8 +188,8 @@ class Settings(Model):
 
     partitions_start: date = Field(date(2020, 1, 1), description="The first hour (00:00 UTC) that can be processed.")
 
-    batch_objects: PositiveInt = Field(2000, description="Most log objects that one run claims.")
-    batch_bytes: Size = Field(ByteSize(256 * MIB), description="Most stored bytes that one run claims.")
+    batch_objects: PositiveInt = Field(2000, description="Most log objects of one batch; a run may have several.")
+    batch_bytes: Size = Field(ByteSize(256 * MIB), description="Most stored bytes of one batch.")
     download_workers: PositiveInt = Field(5, description="Threads that download objects.")
     process_workers: PositiveInt | None = Field(
         None, description="Processes that parse; none: one per core, and with a single core the run's own."

@@ -27,6 +27,9 @@ marks. Where a user-defined type contests a record, a type that expects the obje
 more marks, then the first by name; so the answer is the same in whatever order records and questions come. What nobody
 accepts goes to quarantine, whole, with each type's word.
 
+**What is a header.** Where `log_types` are declared, a header of one of them; where they are not, a header of any type
+that has at least four words. It may stand anywhere in an object. Every other line is a record.
+
 **What is seen through.** Gzip (twice if need be), concatenated objects, JSON lines, pretty-printed JSON, bare arrays,
 `{"Records": […]}`, pages (`items`, `entries`), EventBridge envelopes, SNS notifications, CloudWatch Logs subscriptions
 and Parquet. `p_raw` is the inner record, as the vendor wrote it.

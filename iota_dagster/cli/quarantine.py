@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from iota_dagster.cli.text import cell, printable
 from iota_dagster.core.hours import hour_key
 from iota_dagster.core.store import quarantine
 from iota_dagster.core.store.database import Database
@@ -40,14 +41,20 @@ def list_items(reason: str | None, limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_item(item: int, as_json: bool) -> None:
     """One item: where it comes from, why it is here, and what it says."""
+    from iota_dagster.log_types import explained
+    from iota_dagster.settings import load_settings
+
     with _store().read() as connection:
         row = quarantine.item(connection, item)
-    plain = _plain(row) | {"sample": bytes(row["sample"]).decode("utf-8", "backslashreplace")}
+    sample = bytes(row["sample"])
+    plain = _plain(row) | {"sample": sample.decode("utf-8", "backslashreplace")}
+    if row["reason"] == "unclassified":  # the store has no room for each log type's word on each record
+        plain["detail"] = explained(load_settings(), sample, row["key"], row["integration"])
     if as_json:
         click.echo(json.dumps(plain, default=str))
         return
     for name, value in plain.items():
-        click.echo(f"{name:>14}  {'' if value is None else value}")
+        click.echo(printable(f"{name:>14}  {'' if value is None else value}"))
 
 
 @command.command("retry")
@@ -162,5 +169,5 @@ def _show(rows: list[Mapping[str, Any]]) -> None:
     shown = [name for name in rows[0] if name not in _NOT_LISTED]
     table = Table(*shown)
     for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+        table.add_row(*(cell(row[name]) for name in shown))
     Console().print(table)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from iota_dagster.core.classify import Verdict
     from iota_dagster.core.sources.base import Source
 
 _MOST_RECORDS = 100_000
@@ -35,6 +35,9 @@ def list_command(as_json: bool) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from iota_dagster.core.text import one_line
 
     known = [_facts(source) for source in _known()]
     if as_json:
@@ -43,7 +46,8 @@ def list_command(as_json: bool) -> None:
     table = Table("log type", "lake table", "records", "what it tells", box=box.SIMPLE_HEAD, pad_edge=False)
     for item in known:
         own = "" if item["built_in"] else " (own)"
-        table.add_row(item["log_type"] + own, item["table"], item["records"], item["description"])
+        cells = (item["log_type"] + own, item["table"], item["records"], item["description"])
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 100_000).print(table)
 
 
@@ -53,11 +57,12 @@ def list_command(as_json: bool) -> None:
 def show_command(log_type: str, as_json: bool) -> None:
     """Show how a log type is told from others, and the columns of its table."""
     from iota_dagster.core.sources import source_of
+    from iota_dagster.core.text import printable
 
     _known()
     source = source_of(log_type)
     facts = _facts(source) | {"marks": source.marks, "columns": list(_columns(source))}
-    click.echo(json.dumps(facts) if as_json else _as_text(facts))
+    click.echo(json.dumps(facts) if as_json else printable(_as_text(facts)))
 
 
 @command.command("check")
@@ -70,18 +75,24 @@ def show_command(log_type: str, as_json: bool) -> None:
     help="A file of records: say which log type each is, with these schemas added.",
 )
 def check_command(files: tuple[Path, ...], samples: tuple[Path, ...]) -> None:
-    """Check schemas of log types; exit with 1 when one has a mistake."""
-    from iota_dagster.cli.text import printable
+    """Check schemas of log types; exit with 1 when one has a mistake.
+
+    They are looked at beside those of the setting `log_types`: no name may be there twice, and a record of a sample may
+    be another type's.
+    """
+    from iota_dagster.cli.classify import outcomes
     from iota_dagster.core.sources.registry import SOURCES, use_log_types
     from iota_dagster.core.sources.user_files import read_schemas
+    from iota_dagster.core.text import one_line
 
     schemas = read_schemas(files, SOURCES.built_in)
-    use_log_types(schemas)
+    use_log_types(read_schemas([*_configured(files), *files], SOURCES.built_in))
     for schema in schemas:
         click.echo(f"{schema.log_type}: {len(schema.fields)} columns, table {schema.table_name}")
     for sample in samples:
-        for what, count in _classified(sample).items():
-            click.echo(f"{sample}: {count:,} records: {printable(what)}")
+        for outcome in outcomes(_verdicts(sample)):
+            example = f"; {outcome.example}" if outcome.example else ""
+            click.echo(f"{one_line(str(sample))}: {outcome.records:,} records: {one_line(outcome.what)}{example}")
 
 
 @command.command("infer")
@@ -144,15 +155,28 @@ def _as_text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _classified(sample: Path) -> Counter[str]:
+def _configured(files: Sequence[Path]) -> list[Path]:
+    """The schema files of the settings, without `files`."""
+    from iota_dagster.core.errors import SettingsError
+    from iota_dagster.core.sources.user_files import schema_files
+    from iota_dagster.settings import load_settings
+
+    given = {file.resolve() for file in files}
+    try:
+        known = [file for path in load_settings().log_types for file in schema_files(path)]
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return [file for file in known if file.resolve() not in given]
+
+
+def _verdicts(sample: Path) -> Iterator[Verdict]:
     from iota_dagster.core.classify import Place, classify
     from iota_dagster.platform import decode_limits
     from iota_dagster.settings import load_settings
 
     place = Place(bucket=f"file://{sample.absolute().parent}", key=sample.name)
     with sample.open("rb") as stream:
-        found = classify(stream, place, decode_limits(load_settings()))
-        return Counter(item.log_type or f"quarantine ({item.quarantined})" for item in found)
+        yield from classify(stream, place, decode_limits(load_settings()))
 
 
 def _records(file: Path) -> Iterator[bytes]:

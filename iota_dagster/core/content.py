@@ -11,7 +11,6 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import BinaryIO, cast
 
 from isal import igzip_lib
@@ -21,6 +20,7 @@ _MAGIC = b"\x1f\x8b"
 _LAYERS = 2
 _READ_BYTES = 64 << 10
 _STEP_BYTES = 128 << 10
+_SHORT_BYTES = 1 << 10  # behind a member's end: the next may be as short, and copies all it is given
 _SALVAGE_BYTES = 8 << 20  # compressed bytes of a member kept for `_Member._salvage`
 _SALVAGE_STEP = 4 << 10
 _RATIO_FROM = 64 << 20  # short objects may compress as well as they like
@@ -84,13 +84,12 @@ class Content:
 
     def __iter__(self) -> Iterator[bytes]:
         """The blocks, some 64 KiB each."""
-        blocks = self._read()
+        blocks = _Blocks(self._read())
         for _ in range(_LAYERS):
-            head, blocks = _peek(blocks, len(_MAGIC))
-            if head[:2] != _MAGIC:
+            if blocks.peek(len(_MAGIC))[:2] != _MAGIC:
                 break
             self.layers += 1
-            blocks = self._inflate(blocks)
+            blocks = _Blocks(self._inflate(blocks))
         for block in blocks:
             self.size += len(block)
             self._hash.update(block)
@@ -104,10 +103,9 @@ class Content:
                 return
             yield block
 
-    def _inflate(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _inflate(self, blocks: _Blocks) -> Iterator[bytes]:
         produced = 0
-        head, blocks = _peek(blocks, len(_MAGIC))
-        while head:
+        while head := blocks.peek(len(_MAGIC)):
             if head[:2] != _MAGIC:
                 self._fail(_trailing(blocks))
                 return
@@ -120,7 +118,8 @@ class Content:
             if member.fault:
                 self._fail(member.fault)
                 return
-            head, blocks = _peek(chain([member.unused], blocks), len(_MAGIC))
+            blocks.put_back(member.unused[_SHORT_BYTES:])
+            blocks.put_back(member.unused[:_SHORT_BYTES])
 
     def _passes_a_limit(self, produced: int) -> bool:
         passed = self._limits.passed(produced, self._stored)
@@ -131,6 +130,33 @@ class Content:
     def _fail(self, fault: Fault) -> None:
         # The first fault is the cause; that an outer layer stopped makes the inner one look truncated.
         self.fault = self.fault or fault
+
+
+class _Blocks:
+    """Blocks of bytes of which some can be put back: an object may have a gzip member for every few bytes."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self._source = source
+        self._back: list[bytes] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._back.pop() if self._back else next(self._source)
+
+    def put_back(self, block: bytes) -> None:
+        """Give this block again before all others."""
+        if block:
+            self._back.append(block)
+
+    def peek(self, size: int) -> bytes:
+        """At least the next `size` bytes where there are as many; they stay."""
+        head = b""
+        while len(head) < size and (block := next(self, None)) is not None:
+            head += block
+        self.put_back(head)
+        return head
 
 
 class _Member:
@@ -253,14 +279,6 @@ class Window:
             self.at = len(self.data)
             yield block
             self.fill(_READ_BYTES)
-
-
-def _peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """At least the first `size` bytes where there are as many, and the blocks as if untouched."""
-    head = b""
-    while len(head) < size and (block := next(blocks, None)) is not None:
-        head += block
-    return head, chain([head] if head else [], blocks)
 
 
 def _trailing(blocks: Iterator[bytes]) -> Fault:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from iota_dagster.core.chunk import Chunk
@@ -17,7 +18,7 @@ from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.records import open_records
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.classifier import AskingOrder, Classifier
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 from iota_dagster.core.sources.registry import use_log_types
 from iota_dagster.core.tally import ObjectTally
 
@@ -52,7 +53,8 @@ def _read_object(task: IngestTask, parts: PartFiles, options: IngestOptions) -> 
     sources = SOURCES.values()
     classifier = Classifier(sources, task.object.key, task.log_types, _ORDER)
     with open(task.path, "rb") as stream:
-        reader = open_records(stream, options.limits, headers=headers_of(sources), header=task.header)
+        headers = headers_within(sources, task.log_types)
+        reader = open_records(stream, options.limits, headers=headers, header=task.header)
         for chunk in reader:
             if task.object.kind != "digest":  # a digest lists files and holds no events
                 _take(chunk, tally, classifier, parts)
@@ -76,7 +78,7 @@ def _take(chunk: Chunk, tally: ObjectTally, classifier: Classifier, parts: PartF
         record = chunk.records[start]
         tally.reject(
             UNCLASSIFIED,
-            classifier.refusal(record),
+            partial(classifier.refusal, record),
             ordinal=chunk.ordinals[start],
             offset=chunk.offset(start),
             data=record,

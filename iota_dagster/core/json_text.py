@@ -73,7 +73,10 @@ def first_value(text: bytes, at: int) -> bytes | None:
     msgspec's complaint about what follows a value tells its end far faster than a scan would. It is a hint only: the
     value it leads to is parsed again, and such a value can have no other end.
     """
-    hint = _TRAILING.search(error(memoryview(text)[at:]))
+    wrong = error(memoryview(text)[at:])
+    hint = _TRAILING.search(wrong)
+    if wrong and not hint:
+        return None
     value = text[at : at + int(hint[1]) - 1 if hint else len(text)].rstrip(b" \t\r\n")
     return None if error(value) else value
 
@@ -87,13 +90,11 @@ def error(text: bytes | memoryview) -> str:
     return ""
 
 
-def is_beginning(text: bytes) -> bool:
+def is_beginning(text: bytes | memoryview) -> bool:
     """Whether `text` is the beginning of a valid value: cut off, but not wrong."""
-    return any(_runs_out(text + digit) for digit in (b"", b"0"))  # `1.` lacks only a digit
-
-
-def _runs_out(text: bytes) -> bool:
     wrong = error(text)
+    if wrong.endswith((f"invalid number (byte {len(text)})", f"invalid character (byte {len(text)})")):
+        wrong = error(b"".join((text, b"0")))  # `1.` lacks only a digit
     return not wrong or "truncated" in wrong
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ PARQUET_MARK = b"PAR1"
 _FOOTER_END = 8  # its length, and the mark again
 _MOST_FOOTER_BYTES = 4 << 20
 _MOST_COLUMNS = 4096
+_MOST_PAGES = 1 << 20  # of an object: an empty one is stored in 13 bytes
 _MOST_DETAIL = 500
 _BATCH_ROWS = 2048
 _BUFFER_BYTES = 64 << 10
@@ -80,6 +81,7 @@ class ParquetObject:
         self._limits = limits
         self._leaves: list[Leaf] = []
         self._file: tuple[tuple[str, ...], Any] | None = None
+        self._pages = 0
 
     def problem(self, error: Exception) -> Problem:
         """The damage that an exception tells of; raises the stream's own errors and `MemoryError`."""
@@ -91,12 +93,17 @@ class ParquetObject:
         return reason, (str(error) or type(error).__name__)[:_MOST_DETAIL]
 
     def row_groups(self) -> Iterator[RowGroup]:
-        """The row groups in the footer's order."""
+        """The row groups in the footer's order; together they hold no more bytes than the file."""
         footer = Footer(self._read_footer(), self._limits.nesting, _MOST_COLUMNS)
         self._leaves = footer.leaves
         if len(self._leaves) > _MOST_COLUMNS:
             raise _Refused(f"more than {_MOST_COLUMNS} columns")
-        yield from footer.row_groups()
+        claimed = 0
+        for group in footer.row_groups():
+            claimed += sum(max(0, extent.size) for extent in group.extents)
+            if claimed > self._size:
+                raise ValueError(f"row groups overlap: up to number {group.number} they name {claimed} bytes")
+            yield group
 
     def batches(self, group: RowGroup) -> Iterator[pa.RecordBatch]:
         """The rows of a row group, in pieces of bounded size."""
@@ -143,7 +150,14 @@ class ParquetObject:
     def _needs(self, leaf: Leaf, extent: Extent, rows: int) -> _Needs:
         if min(extent.start, extent.size) < 0 or extent.start + extent.size > self._size:
             raise ValueError(f"column {leaf.path} lies outside the file")
-        return _needs(leaf, list(pages(self._source, extent.start, extent.size)), rows)
+        return _needs(leaf, self._counted(pages(self._source, extent.start, extent.size)), rows)
+
+    def _counted(self, found: Iterator[Page]) -> Iterator[Page]:
+        for page in found:
+            self._pages += 1
+            if self._pages > _MOST_PAGES:
+                raise _Refused(f"more than {_MOST_PAGES} pages")
+            yield page
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +172,19 @@ class _Needs:
     shared: bool
 
 
-def _needs(leaf: Leaf, found: list[Page], rows: int) -> _Needs:
+def _needs(leaf: Leaf, found: Iterable[Page], rows: int) -> _Needs:
     """The needs of a column with these pages; outside of lists they must hold a value for each row."""
-    data = [page for page in found if page.kind != DICTIONARY_PAGE]
-    dictionary = max((page.size for page in found if page.kind == DICTIONARY_PAGE), default=0)
-    values = sum(page.values for page in data)
+    dictionary = values = largest = widest = 0
+    for page in found:
+        if page.kind == DICTIONARY_PAGE:
+            dictionary = max(dictionary, page.size)
+        else:
+            values += page.values
+            largest, widest = max(largest, page.size), max(widest, _width(page))
     varying = dictionary if leaf.kind == BYTE_ARRAY else 0
     shared = varying > 0 and not leaf.decimal
-    width = max(leaf.length, 0 if shared else varying, *map(_width, data), 1)
-    held = dictionary + 2 * max((page.size for page in data), default=0)
+    width = max(leaf.length, 0 if shared else varying, widest, 1)
+    held = dictionary + 2 * largest
     if leaf.in_list:
         return _Needs(held + values * max(width, 8), 1, shared)
     if values != rows:

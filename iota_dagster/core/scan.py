@@ -30,6 +30,8 @@ _FOLLOWERS = frozenset((b"", b" ", b"\t", b"\r", b"\n", b",", b"]"))
 
 
 _RECORDS = (json_text.RECORDS_KEY,)
+_RECORDS_KEY = re.compile(json_text.RECORDS_KEY)
+_REACH = 4096
 
 
 class Place(Enum):
@@ -57,6 +59,7 @@ class Scanner:
         self._window_bytes = window_bytes
         self._wrapped = False
         self._fault_told = False
+        self._ahead: dict[re.Pattern[bytes], tuple[int, int | None]] = {}  # searched to this offset, found at that one
 
     def take(self) -> Findings:
         """What the steps have found since the last time."""
@@ -128,20 +131,29 @@ class Scanner:
     def _value(self, *, unwrap: bool) -> None:
         window = self.window
         value = json_text.first_value(window.data, window.at)
-        if unwrap and (json_text.RECORDS_KEY in value if value else window.data.find(json_text.RECORDS_KEY) >= 0):
-            extent = json_text.Extent(lists=_RECORDS)
-            extent.feed(window.data, window.at)
-            if extent.list_at is not None:
-                self._enter_list(extent.list_at, wrapped=True)
-                return
+        unfinished = value is None and json_text.is_beginning(memoryview(window.data)[window.at :])
+        if unwrap and self._enters_wrapper(value, broken=value is None and not unfinished):
+            return
         if value is not None and value[0] == _QUOTE:
             self._scalar(value)
         elif value is not None:
             self._valid(value)
-        elif json_text.is_beginning(window.data[window.at :]):
+        elif unfinished:
             self._unfinished()
         else:
             self._broken()
+
+    def _enters_wrapper(self, value: bytes | None, *, broken: bool) -> bool:
+        """Whether the value has a list of `Records`, at which the scanner stands now."""
+        window = self.window
+        if json_text.RECORDS_KEY not in value if value else self._next(_RECORDS_KEY) is None:
+            return False
+        extent = json_text.Extent(lists=_RECORDS)
+        extent.feed(value or window.data[window.at : self._next_start() if broken else None])
+        if extent.list_at is None:
+            return False
+        self._enter_list(window.at + extent.list_at, wrapped=True)
+        return True
 
     def _valid(self, value: bytes) -> None:
         if len(value) > self.limits.record_bytes and self._enters_page():
@@ -168,18 +180,27 @@ class Scanner:
     def _broken(self) -> None:
         """A wrong value: it ends with its brackets, or before what looks like the next record if that comes first."""
         window = self.window
-        following = self._next_start(len(window.data))
-        scope = window.data[window.at : following]
-        end = json_text.Extent().feed(scope)
+        end = self._end_of_broken()
         if end is not None:
-            self._bad(window.at + end)
-        elif following is not None:
-            self._bad(following)
+            self._bad(end)
         elif not self._grow():
             if window.ended:
-                self._rest(*invalid_json(scope))
+                self._rest(*invalid_json(window.data[window.at :]))
             else:
                 self._pass_large()
+
+    def _end_of_broken(self) -> int | None:
+        """Where the wrong value ends; looks no further than it must, as a window may hold very many such."""
+        data, at, sign, reach = self.window.data, self.window.at, self._sign(), _REACH
+        while True:
+            found = sign.search(data, at + 1, at + 2 * reach)  # a sign may lie across the end of the reach
+            following = found.start() + 1 if found else None
+            end = json_text.Extent().feed(data[at : following or at + reach])
+            if end is not None:
+                return at + end
+            if following is not None or at + reach >= len(data):
+                return following
+            reach *= 8
 
     def _grow(self) -> bool:
         """Whether there was more to read, and still room for it."""
@@ -189,20 +210,30 @@ class Scanner:
         window.fill(2 * window.left)
         return True
 
-    def _next_start(self, end: int) -> int | None:
-        """Where damage that begins here ends before `end`, going by what the next record begins with."""
-        data, at = self.window.data, self.window.at
-        key = _FIRST_KEY.match(data, at)
+    def _next_start(self) -> int | None:
+        """Where damage that begins here ends, going by what the next record begins with."""
+        found = self._next(self._sign())
+        return None if found is None else found + 1
+
+    def _sign(self) -> re.Pattern[bytes]:
+        """What the end of a record and the beginning of the next one look like."""
         if self.place is Place.TOP:
-            sign: re.Pattern[bytes] = _LINE_START
-        elif self.separator:
-            sign = re.compile(re.escape(self.separator))
-        elif key:
-            sign = re.compile(_BETWEEN_RECORDS + re.escape(key[0]))
-        else:
-            sign = _SOME_RECORD
-        found = sign.search(data, at + 1, end)
-        return found.start() + 1 if found else None
+            return _LINE_START
+        if self.separator:
+            return re.compile(re.escape(self.separator))
+        key = _FIRST_KEY.match(self.window.data, self.window.at)
+        return re.compile(_BETWEEN_RECORDS + re.escape(key[0])) if key else _SOME_RECORD
+
+    def _next(self, sign: re.Pattern[bytes]) -> int | None:
+        """Where a sign stands next in the window, behind this byte; what was found holds until it is passed."""
+        window = self.window
+        base, end = window.offset - window.at, window.offset + window.left
+        searched, offset = self._ahead.get(sign, (-1, None))
+        if searched != end or (offset is not None and offset <= window.offset):
+            found = sign.search(window.data, window.at + 1)
+            offset = base + found.start() if found else None
+            self._ahead = {_RECORDS_KEY: self._ahead.get(_RECORDS_KEY, (-1, None)), sign: (end, offset)}
+        return None if offset is None else offset - base
 
     def _no_object_at_top(self) -> None:
         window = self.window
@@ -213,7 +244,7 @@ class Scanner:
         elif scalar and (window.ended or scalar.end() < len(window.data)) and not json_text.error(scalar[1]):
             self.note(self.found, scalar[1], window.offset, NOT_AN_OBJECT)
             window.at = scalar.end()
-        elif (end := self._next_start(len(window.data))) is not None:
+        elif (end := self._next_start()) is not None:
             self._bad(end)
         elif not self._grow():
             half_bom = window.ended and _BOM.startswith(window.data[window.at :])
@@ -236,7 +267,7 @@ class Scanner:
         if end == len(window.data) and self._grow():
             return
         if window.data[end : end + 1] == b'"' or (value[0] == _QUOTE and window.data[end : end + 1] not in _FOLLOWERS):
-            end = self._next_start(len(window.data)) or end  # a quote is lost or one too many: inside is outside
+            end = self._next_start() or end  # a quote is lost or one too many: inside is outside
             self._bad(end)
         elif json_text.error(value):
             self._bad(end)

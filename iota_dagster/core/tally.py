@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from iota_dagster.core.hours import Hour
@@ -25,24 +25,41 @@ class ObjectTally:
     _sampled: int = 0
     _merged: QuarantineItem | None = None
     _merged_count: int = 0
+    _merged_size: int = 0
 
     def reject(
-        self, reason: str, detail: str, *, ordinal: int, offset: int, data: bytes, size: int | None = None
+        self,
+        reason: str,
+        detail: str | Callable[[], str],
+        *,
+        ordinal: int,
+        offset: int,
+        data: bytes,
+        size: int | None = None,
     ) -> None:
-        """Put a record into quarantine. `size` is the record's where `data` is only its beginning."""
+        """Put a record into quarantine; `detail` is asked for its words only where they are kept.
+
+        `size` is the record's where `data` is only its beginning.
+        """
+        size = len(data) if size is None else size
+        if self._merged is not None:
+            self._merged_count += 1
+            self._merged_size += size
+            return
         item = QuarantineItem(
             object_id=self.task.object.id,
             reason=reason,
-            detail=detail,
+            detail=detail if isinstance(detail, str) else detail(),
             ordinal=ordinal,
             byte_offset=offset,
-            size=len(data) if size is None else size,
+            size=size,
             sample=data,
         )
         if len(self._items) < self.options.quarantine_records:
             self._items.append(self._within_budget(item))
         else:
-            self._merge(item)
+            self._merged = replace(item, detail=f"{reason}: {item.detail}", sample=data[:_SHORT_SAMPLE])
+            self._merged_count, self._merged_size = 1, size
 
     def beyond_hours(self, hours: Sequence[Hour]) -> list[int]:
         """Admit the hours of further rows, in order; gives the rows whose hour is one too many for this object."""
@@ -63,7 +80,7 @@ class ObjectTally:
         items = sorted(self._items, key=_place)
         if self._merged:
             detail = f"stands for {self._merged_count:,} more records of this object; the first: {self._merged.detail}"
-            items.append(replace(self._merged, reason=TOO_MANY_REJECTED, detail=detail))
+            items.append(replace(self._merged, reason=TOO_MANY_REJECTED, detail=detail, size=self._merged_size))
         return Ingested(
             position=self.task.position,
             object_id=self.task.object.id,
@@ -78,13 +95,6 @@ class ObjectTally:
             item = replace(item, sample=item.sample[:_SHORT_SAMPLE])
         self._sampled += len(item.sample)
         return item
-
-    def _merge(self, item: QuarantineItem) -> None:
-        self._merged_count += 1
-        if self._merged is None:
-            self._merged = replace(item, detail=f"{item.reason}: {item.detail}", sample=item.sample[:_SHORT_SAMPLE])
-        else:
-            self._merged = replace(self._merged, size=self._merged.size + item.size)
 
 
 def _place(item: QuarantineItem) -> int:

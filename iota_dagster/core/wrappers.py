@@ -5,7 +5,7 @@
 | EventBridge event | `detail-type`, `source` (texts), `detail` (an object) | the `detail` |
 | CloudWatch Logs subscription | `messageType`: `DATA_MESSAGE`, `logEvents` (a list) | the text of each `message` |
 | … its test | `messageType`: `CONTROL_MESSAGE`, `logEvents` (a list) | nothing |
-| one log event of such | `id`, `timestamp`, `message`, nothing else but `extractedFields` | the text of `message` |
+| one log event of such | `id` (56 digits), `timestamp`, `message`, perhaps `extractedFields` | the text of `message` |
 | SNS notification | `Type`: `Notification`, `Message`: the text of a JSON object | that object |
 | page of an API | `items` or `entries` (a list of objects), else only keys of `PAGING` | the objects |
 | Azure's files and event hubs | `records` (a list of objects), nothing else | the objects |
@@ -19,6 +19,7 @@ one of the keys its vendor writes: that rules out most records by their first by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ _Members = dict[str, msgspec.Raw]
 _members = msgspec.json.Decoder(_Members)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _text = msgspec.json.Decoder(str)
+_LOG_EVENT_ID = re.compile("[0-9]{56}")
 _START_BYTES = 5  # `{"` and three more, or a key of one letter
 _NO_TEXT = ("not_text", "the message of a log event is no text")
 
@@ -141,9 +143,9 @@ def _messages(events: list[bytes], limits: DecodeLimits) -> Inner:
 def _log_event(members: _Members, limits: DecodeLimits) -> Inner | None:
     message = _string(members, "message")
     named = members.keys() - {"extractedFields"} == {"id", "timestamp", "message"}
-    if not named or message is None or _string(members, "id") is None or not bytes(members["timestamp"]).isdigit():
+    if not named or message is None or not bytes(members["timestamp"]).isdigit():
         return None
-    return _lines(message, limits)
+    return _lines(message, limits) if _LOG_EVENT_ID.fullmatch(_string(members, "id") or "") else None
 
 
 def _lines(message: str, limits: DecodeLimits) -> Inner:

@@ -68,6 +68,46 @@ def test_only_the_declared_types_are_taken(tmp_path: Path) -> None:
     assert "it is AWS.CloudTrail, which its integration's log_types leave out" in verdict["quarantined"]
 
 
+def test_what_a_log_says_is_no_markup_and_writes_no_screen(tmp_path: Path) -> None:
+    odd = tmp_path / "[red]odd.log"
+    odd.write_text("hello [/x] world\n[link=http://example.com]here[/link]\n\x1b[2Jclear\n")
+    shown = run(str(odd)).stdout
+    assert "[red]odd.log: record 0: unclassified: " in shown
+    assert "hello [/x] world" in shown
+    assert "\x1b" not in shown
+
+
+def test_records_are_counted_by_their_reason_with_one_example_of_each(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.log"
+    odd.write_bytes(b"".join(b"line %d\n" % n for n in range(1_500)) + b"\xff\n\xfe\n")
+    lines = run(str(odd)).stdout.splitlines()
+    assert sum("quarantine, unclassified" in line and "1,500" in line for line in lines) == 1
+    assert sum("quarantine, invalid_utf8" in line and " 2 " in line for line in lines) == 1
+    first, second = (line for line in lines if line.startswith(f"{odd}: record "))
+    assert first.startswith(f"{odd}: record 0: unclassified: AWS.ALB looks for ")
+    assert second.startswith(f"{odd}: record 1500: invalid_utf8: ")
+
+
+FLOW = "2 10.0.0.1 10.0.0.2 ACCEPT OK\n"
+
+
+@pytest.mark.parametrize("name", ["{}", "${{{}}}"])
+def test_the_fields_of_flow_logs_are_named_as_in_the_settings(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "flows.log"
+    path.write_text(FLOW)
+    names = ["version", "srcaddr", "dstaddr", "action", "log-status"]
+    [verdict] = verdicts(str(path), "--fields", " ".join(map(name.format, names)))
+    assert verdict["log_type"] == "AWS.VPCFlow"
+
+
+def test_fields_that_are_no_format_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flows.log"
+    path.write_text(FLOW)
+    result = CliRunner().invoke(iota, ["classify", str(path), "--fields", "foo bar srcaddr action x"])
+    assert result.exit_code == 2
+    assert "unknown are: foo, bar, x" in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_a_digest_has_no_records(tmp_path: Path) -> None:
     path = tmp_path / f"{ACCOUNT}_CloudTrail-Digest_eu-central-1_trail_eu-central-1_20250301T100000Z.json.gz"
     path.write_bytes(gzip.compress(b'{"logFiles":[]}'))

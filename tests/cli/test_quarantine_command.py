@@ -91,7 +91,8 @@ def test_what_is_exported_is_whole_and_what_is_dropped_is_counted_still(tmp_path
     assert len(exported) == first["quarantined"] > 2
     by_reason = {item["reason"]: item for item in exported}
     assert by_reason["unclassified"]["sample"] == '{"door":"north"}'
-    assert "AWS.CloudTrail looks for" in by_reason["unclassified"]["detail"]
+    assert by_reason["unclassified"]["detail"] == "no log type has its marks; its keys: door"
+    assert "AWS.CloudTrail looks for" in run("quarantine", "show", str(by_reason["unclassified"]["id"])).stdout
     assert base64.b64decode(by_reason["invalid_utf8"]["sample_base64"]) == b'{"door":"s\xfcd"}'
 
     said = run("quarantine", "export", "--reason", "unclassified", "--output", "items.jsonl")

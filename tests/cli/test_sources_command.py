@@ -125,6 +125,38 @@ def test_a_mistake_is_told_by_whatever_reads_the_settings(tmp_path: Path) -> Non
             run(*command)
 
 
+def test_schemas_are_checked_beside_those_of_the_settings(tmp_path: Path) -> None:
+    configure(DOORS)
+    Path("lines.log").write_text("2025-11-22T10:00:00Z,ann\n2025-11-22T10:00:00Z,[/x]\nodd\nodder\n")
+    wider = DOORS.replace("Custom.Doors", "Custom.AnyDoors").replace(", required: true", "")
+    Path("wider.yaml").write_text(wider)
+    said = run("sources", "check", "wider.yaml", "--sample", "lines.log").stdout.splitlines()
+    assert said[:2] == [
+        "Custom.AnyDoors: 2 columns, table custom_anydoors_events",
+        "lines.log: 2 records: Custom.Doors",  # the more specific one
+    ]
+    assert said[2].startswith("lines.log: 2 records: quarantine, unclassified; record 2: unclassified: ")
+    assert len(said) == 3
+
+    Path("same.yaml").write_text(DOORS)
+    with pytest.raises(SettingsError, match=r"same\.yaml:1: log_type: Custom\.Doors is known already"):
+        run("sources", "check", "same.yaml")
+    assert "Custom.Doors: 2 columns" in run("sources", "check", "types/doors.yaml").stdout
+
+
+def test_a_description_is_no_markup() -> None:
+    configure(DOORS.replace("description: Doors", 'description: "all [/x] \\e[2J doors"'))
+    listed = run("sources", "list").stdout
+    assert "all [/x]" in listed
+    assert "\x1b" not in listed + run("sources", "show", "Custom.Doors").stdout
+
+
+def test_several_files_with_headers_are_one_sample() -> None:
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text(doors(4))
+    assert "columns: [Time, Event ID, state, Reader IP]" in run("sources", "infer", "one.csv", "two.csv").stdout
+
+
 def test_all_types_are_listed_and_each_can_be_shown() -> None:
     configure(DOORS)
     listed = [json.loads(line) for line in run("sources", "list", "--json").stdout.splitlines()]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.core.sources.base import Source
+from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.classifier import AskingOrder, Classifier, Run
 from iota_dagster.core.sources.cloudtrail import CloudTrail
 from iota_dagster.core.sources.fields import Layout, moment, text
@@ -75,7 +76,9 @@ def test_the_source_that_expects_the_key_is_asked_first() -> None:
 
 
 def test_a_refusal_says_what_is_looked_for_and_what_is_there() -> None:
-    assert classifier().refusal(b'{"schemaType":"ModelInvocationLog","requestId":"r"}') == (
+    record = b'{"schemaType":"ModelInvocationLog","requestId":"r"}'
+    assert classifier().refusal(record) == "no log type has its marks; its keys: schemaType, requestId"
+    assert classifier().explained(record) == (
         f"AWS.CloudTrail looks for {TRAILS.marks}; Test.Doors looks for door at the top level; "
         "its keys: schemaType, requestId"
     )
@@ -86,12 +89,18 @@ def test_a_refusal_shows_few_and_short_keys() -> None:
     assert classifier().refusal(record).endswith(f"its keys: {', '.join(['k' * 40] * 8)}, …")
 
 
+def test_a_refusal_is_short_however_many_types_are_known() -> None:
+    everything = Classifier(BUILT_IN, "some/object", None)
+    for record in (b"{" + b",".join(b'"%s%d":1' % (b"k" * 50, n) for n in range(20)) + b"}", b"x" * 10_000):
+        assert len(everything.refusal(record)) < 450 < len(everything.explained(record))
+
+
 def test_a_refusal_names_the_type_that_the_integration_leaves_out() -> None:
     words = "it is AWS.CloudTrail, which its integration's log_types leave out"
-    assert classifier(("Test.Doors",)).refusal(TRAIL) == words
+    assert classifier(("Test.Doors",)).refusal(TRAIL) == classifier(("Test.Doors",)).explained(TRAIL) == words
     assert (
         classifier(("Test.Unknown",))
-        .refusal(b"{}")
+        .explained(b"{}")
         .startswith("its integration names no known log type whose record is a JSON object; ")
     )
 
@@ -129,6 +138,59 @@ def test_no_order_of_asking_changes_an_answer(records: list[bytes], random: Rand
         random.shuffle(sources)
         classifier = Classifier(sources, "any/key", None, order)
         assert [run[0] for run in classifier.runs(records) for _ in range(run[1], run[2])] == expected
+
+
+NAMES = [
+    "version", "account-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end",
+    "action", "log-status", "vpc-id", "subnet-id", "type", "region", "az-id", "instance-id", "flow-direction",
+    "tcp-flags", "interface-id",
+]  # fmt: skip
+NLB = (
+    b"tls 2.0 2025-11-22T10:00:00 net/web/c6e77e28c25b2234 g3d4b5e8bb8464cd 203.0.113.7:51341 10.0.0.1:443 5 2 98 246 "
+    b"- arn:aws:acm:eu-west-1:111122223333:certificate/a - ECDHE-RSA-AES128-SHA tlsv12 - web.example.com - - - -"
+)
+LINES = [NLB, b" ".join(b"%d" % n for n in range(22)), b"a line", DOOR, TRAIL, b'{"srcaddr":"10.0.0.1","dstaddr":"-"}']
+
+
+@given(
+    st.lists(st.sampled_from(LINES), max_size=8),
+    st.permutations(NAMES),
+    st.sampled_from(["any/key", "vpcflowlogs/1", "/elasticloadbalancing/1"]),
+    st.randoms(),
+)
+def test_no_order_of_asking_changes_who_reads_the_lines_below_a_header(
+    records: list[bytes], names: list[str], key: str, random: Random
+) -> None:
+    header = " ".join(names).encode()
+    sources: list[Source] = [*BUILT_IN, Gates("Own.Gates"), Gates("Own.Flows", srcaddr=b'"', dstaddr=b'"')]
+    alone = {line: next(Classifier(sources, key, None).runs([line], header))[0] for line in LINES}
+    order = AskingOrder()
+    for _ in range(3):
+        random.shuffle(sources)
+        found = Classifier(sources, key, None, order).runs(records, header)
+        assert [source for source, start, stop in found for _ in range(start, stop)] == [alone[it] for it in records]
+
+
+def test_a_line_that_bears_marks_is_not_taken_for_one_that_has_as_many_fields_as_the_header() -> None:
+    header, flow = " ".join(NAMES).encode(), LINES[1]
+    assert len(NAMES) == len(NLB.split()) == len(flow.split())
+    found = Classifier(BUILT_IN, "any/key", None).runs([flow, NLB, flow], header)
+    assert [source and source.log_type for source, _, _ in found] == ["AWS.VPCFlow", "AWS.ALB", "AWS.VPCFlow"]
+
+
+def test_a_key_is_looked_at_once_for_each_type() -> None:
+    asked: list[str] = []
+
+    class Nosy(Gates):
+        def expects(self, key: str) -> bool:
+            asked.append(self.log_type)
+            return False
+
+    names = [f"Own.Gates{n}" for n in range(20)]
+    found = Classifier([Nosy(name) for name in names], "any/key", None)
+    for header in (None, b"srcaddr dstaddr", b"srcaddr dstaddr action"):
+        assert len(list(found.runs([DOOR, TRAIL, DOOR], header))) == 3
+    assert asked == names
 
 
 def test_who_succeeded_last_is_asked_first_and_who_failed_often_is_asked_late() -> None:

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iota_dagster.core import content, json_text
+from iota_dagster.core.content import Content, Window
 from iota_dagster.core.decode import Damage, DecodeLimits, Decoder
+from iota_dagster.core.scan import Scanner
 
 WINDOWS = (1, 7, 64, 1 << 20)
 some = settings(max_examples=30)
@@ -516,3 +518,47 @@ def test_a_long_tail_of_a_wrapper_is_passed_over() -> None:
             decoded = decode(b'{"Records":[{"a":1}],' + tail + b'{"b":2}', 64, at_most, record_bytes=1000)
             assert decoded.records == [b'{"a":1}', b'{"b":2}']
             assert decoded.damages == []
+
+
+def test_very_many_gzip_members_are_read_like_one() -> None:
+    member = gzip.compress(b"\n", mtime=0)
+    plain = Content(io.BytesIO(member * 200_000 + gzip.compress(b'{"a":1}')), DecodeLimits())
+    assert b"".join(plain) == b"\n" * 200_000 + b'{"a":1}'
+    assert plain.fault is None
+
+
+class Counted(bytes):
+    """A window's data that counts the bytes which are taken out of it."""
+
+    taken = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        Counted.taken += len(found) if isinstance(index, slice) else 0
+        return found
+
+
+@pytest.mark.parametrize("bad", [b"{a}\n", b'{"a":01}\n', b"{a\n", b'{"Records":x}\n'])
+@pytest.mark.parametrize("end", [b"", b'"Records"'])
+def test_every_broken_value_costs_its_own_bytes_and_not_its_window(bad: bytes, end: bytes) -> None:
+    data = bad * 50_000
+    window = Window(Content(io.BytesIO(b""), DecodeLimits()))
+    window.fill(1)
+    window.data = Counted(data + end)
+    Counted.taken = 0
+    scanner = Scanner(window, DecodeLimits(), 1)
+    for _ in range(400):
+        assert scanner.advance()
+        scanner.step()
+    assert len(scanner.found.damages) == 400
+    assert Counted.taken < 400 * 3 * 4096
+
+
+@given(
+    st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"-", b"1", b".", b"e", b"tru", b" "]))
+)
+def test_the_beginning_of_a_value_is_what_another_text_can_complete(pieces: list[bytes]) -> None:
+    text = b"".join(pieces)
+    errors = [json_text.error(text), json_text.error(text + b"0")]
+    completable = any(not error or "truncated" in error for error in errors)
+    assert json_text.is_beginning(text) == json_text.is_beginning(memoryview(text)) == completable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import gzip
+import io
 import json
 import pickle
 import subprocess
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.core import ingest as ingest_module
 from iota_dagster.core import parts as parts_module
+from iota_dagster.core.classify import Place, classify
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.hours import hour_of, hour_start
 from iota_dagster.core.identity import digest, fingerprint, placed_event_id
@@ -402,3 +404,68 @@ def test_records_are_rows_and_quarantine(tmp_path: Path, objects: list[tuple[lis
 def _content(records: list[bytes], form: str) -> bytes:
     content = b"\n".join(records) if form == "lines" else wrapped(*records)
     return gzip.compress(content) if form == "gzip" else content
+
+
+FLOW_FIELDS = b"version account-id interface-id srcaddr dstaddr"
+FLOW_LINE = b"2 111122223333 eni-0123456789abcdef0 203.0.113.7 198.51.100.4"
+
+
+@pytest.mark.parametrize("log_types", [None, ("AWS.ALB",)])
+@pytest.mark.parametrize("line", [b"start end", b"action type"])
+def test_a_line_that_only_resembles_a_header_is_a_record(
+    bench: Bench, line: bytes, log_types: tuple[str, ...] | None
+) -> None:
+    ((outcome,), _) = bench.run(bench.task(0, b"one\n" + line + b"\ntwo\n", log_types))
+    assert [item.sample for item in outcome.quarantine] == [b"one", line, b"two"]
+    assert outcome.records == 3
+
+
+def test_a_header_of_a_type_that_is_left_out_is_a_record(bench: Bench) -> None:
+    ((outcome,), _) = bench.run(bench.task(0, FLOW_FIELDS + b"\n" + FLOW_LINE, ("AWS.ALB",)))
+    assert [item.sample for item in outcome.quarantine] == [FLOW_FIELDS, FLOW_LINE]
+
+
+def test_headers_in_the_middle_of_an_object_are_known_with_and_without_declared_types(bench: Bench) -> None:
+    content = b"\n".join([b"text", FLOW_FIELDS, FLOW_LINE, FLOW_FIELDS + b" action", FLOW_LINE + b" ACCEPT"])
+    for position, log_types in enumerate([None, ("AWS.VPCFlow",)]):
+        ((outcome,), parts) = bench.run(bench.task(position, content, log_types))
+        assert [item.sample for item in outcome.quarantine] == [b"text"]
+        assert [row["action"] for row in bench.rows(parts)] == [None, "ACCEPT"]
+
+
+def test_a_declared_type_may_have_a_short_header(bench: Bench) -> None:
+    ((outcome,), parts) = bench.run(bench.task(0, b"start end\n1763805480 1763805540\n", ("AWS.VPCFlow",)))
+    assert (outcome.quarantine, len(bench.rows(parts))) == ((), 1)
+
+
+ABSURD = "1999-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "records", [[trail(""), trail(), trail(None)], [trail(when=ABSURD), trail(when=None), UNKNOWN]]
+)
+def test_classify_says_what_ingest_does(bench: Bench, records: list[bytes]) -> None:
+    key = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/22/111122223333_CloudTrail_eu-west-1_20261122T1000Z_x.json"
+    task = bench.task(0, wrapped(*records), key=key, account="111122223333", region="eu-west-1")
+    ((outcome,), parts) = bench.run(task)
+    verdicts = list(classify(io.BytesIO(wrapped(*records)), Place("trails", key), DecodeLimits()))
+    rows = {row["p_source_line"]: row["p_event_id"] for row in bench.rows(parts)}
+    assert {item.ordinal: item.event_id for item in verdicts if item.event_id} == rows
+    refused = {item.ordinal: item.reason for item in outcome.quarantine}
+    assert {item.ordinal: item.quarantined.split(": ")[0] for item in verdicts if item.quarantined} == refused
+
+
+def test_classify_isolates_a_record_that_breaks_its_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = CloudTrail.read_many
+
+    def read_many(self: CloudTrail, records: Sequence[bytes]) -> Readings:
+        if any(b"boom" in record for record in records):
+            raise RuntimeError("boom")
+        return whole(self, records)
+
+    monkeypatch.setattr(CloudTrail, "read_many", read_many)
+    verdicts = list(
+        classify(io.BytesIO(wrapped(trail("a"), trail("boom"), trail("c"))), Place("b", "k"), DecodeLimits())
+    )
+    assert [bool(item.quarantined) for item in verdicts] == [False, True, False]
+    assert str(verdicts[1].quarantined).startswith("parser_error: AWS.CloudTrail: RuntimeError: boom")

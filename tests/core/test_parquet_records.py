@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iota_dagster.core import parquet_file
+from iota_dagster.core.parquet_footer import Footer, RowGroup
 from iota_dagster.core.records import open_records
 from tests.core.reading import Read, read
 
@@ -214,3 +217,24 @@ def test_columns_and_schemas_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
 def test_two_columns_of_one_name_are_refused() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     assert read(stored(table)).reasons == ["corrupt_parquet"]
+
+
+def test_row_groups_that_share_their_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Footer.row_groups
+
+    def all_the_first(footer: Footer) -> Iterator[RowGroup]:
+        groups = list(honest(footer))
+        yield from (replace(groups[0], number=group.number) for group in groups * 100)
+
+    monkeypatch.setattr(Footer, "row_groups", all_the_first)
+    whole = read(flows())
+    assert whole.reasons == ["corrupt_parquet"]
+    assert "row groups overlap" in whole.damages[0].detail
+    assert len(whole.records) <= 2000
+
+
+def test_pages_of_an_object_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_file, "_MOST_PAGES", 10)
+    whole = refused(flows())
+    assert 0 < len(whole.records) < 1000
+    assert "more than 10 pages" in whole.damages[0].detail

@@ -133,6 +133,8 @@ def test_indicators_name_what_the_record_names() -> None:
     ("source", "addresses", "domains"),
     [
         ("2001:DB8::0:1", ["2001:db8::1"], None),
+        ("::ffff:102:304", ["1.2.3.4"], None),
+        ("S3.amazonaws.com.", None, ["s3.amazonaws.com"]),
         ("s3.amazonaws.com", None, ["s3.amazonaws.com"]),
         ("AWS Internal", None, None),
         ("999.1.1.1", None, None),
@@ -155,6 +157,12 @@ def test_a_row_without_words_has_null_beside_one_that_has_some() -> None:
 def test_an_anonymous_caller_is_no_account() -> None:
     (row,) = read(text_of(RECORD, userIdentity={"accountId": "ANONYMOUS_PRINCIPAL"}, resources=None))
     assert row["p_any_aws_account_ids"] == ["111122223333"]
+
+
+def test_an_email_is_spelled_as_in_every_other_log_type() -> None:
+    who = {"userName": "Ann.Lee@Example.com", "principalId": "AROAEXAMPLE:ann.lee@example.com"}
+    (row,) = read(text_of(RECORD, userIdentity=who))
+    assert (row["p_any_emails"], row["p_any_usernames"]) == (["ann.lee@example.com"], ["Ann.Lee@Example.com"])
 
 
 def test_the_instance_behind_a_session_is_an_indicator() -> None:

@@ -54,7 +54,7 @@ def test_messages_of_a_subscription_are_records_of_json_or_text(window: int) -> 
 
 
 def test_a_log_event_alone_is_its_message() -> None:
-    event = {"id": "1", "timestamp": 1763805480000, "message": '{"a":1}'}
+    event = {"id": "3195310660696698337" * 2 + "0" * 18, "timestamp": 1763805480000, "message": '{"a":1}'}
     content = b"\n".join(map(dump, [event, event | {"extractedFields": {"a": "1"}}]))
     assert read(content).records == [b'{"a":1}', b'{"a":1}']
 
@@ -62,10 +62,12 @@ def test_a_log_event_alone_is_its_message() -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        {"id": "1", "timestamp": 1, "message": "text", "level": "info"},
-        {"id": "1", "timestamp": "2026-11-22T09:58:00Z", "message": "text"},
+        {"id": "1" * 56, "timestamp": 1, "message": "text", "level": "info"},
+        {"id": "1" * 56, "timestamp": "2026-11-22T09:58:00Z", "message": "text"},
         {"id": 1, "timestamp": 1, "message": "text"},
-        {"id": "1", "timestamp": 1, "message": {"a": 1}},
+        {"id": "1" * 56, "timestamp": 1, "message": {"a": 1}},
+        {"id": "abc", "timestamp": 1700000000, "message": "somebody's own record"},
+        {"id": "1" * 55, "timestamp": 1700000000, "message": "somebody's own record"},
     ],
 )
 def test_a_record_that_only_resembles_a_log_event_stays(event: dict[str, Any]) -> None:

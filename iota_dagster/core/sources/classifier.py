@@ -3,8 +3,9 @@
 1. Declared types are binding: a record of another type is not guessed into a table that nobody asked for.
 2. Of the sources whose marks a record bears, one that expects the object's key comes first, then the one with more
    marks (`Source.specificity`), then the first by name. Built-in types exclude each other by their marks, so only a
-   user-defined type can ever contest a record.
-3. What no source accepts is nobody's: it goes to quarantine with every source's reason.
+   user-defined type can ever contest a record, or a headed one whose lines are known by the number of their fields.
+3. What no source accepts is nobody's: it goes to quarantine with what there was to see of it. Why each source refused
+   it is said again to whoever looks (`Classifier.explained`): that is long, and the same for all such records.
 
 In which order the sources are asked is another matter: it changes what an answer costs, never the answer.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -60,14 +62,17 @@ class Classifier:
         self, sources: Iterable[Source], key: str, log_types: Sequence[str] | None, order: AskingOrder | None = None
     ) -> None:
         """Among `sources`, for the object named `key`; `log_types` are its integration's, None: any."""
-        known = list(sources)
-        self._key, self._order = key, order or AskingOrder()
-        self._allowed = [source for source in known if log_types is None or source.log_type in log_types]
-        self._others = [source for source in known if source not in self._allowed]
+        self._order = order or AskingOrder()
+        self._allowed: list[Source] = []
+        self._others: list[Source] = []
+        for source in sources:
+            allowed = log_types is None or source.log_type in log_types
+            (self._allowed if allowed else self._others).append(source)
+        self._expecting = {source.log_type for source in self._allowed if source.expects(key)}
         self._header: bytes | None = None
         self._asked: list[Source] = []
-        self._rivals: dict[Source, list[Source]] = {}
-        self._ask(self._allowed)
+        self._rivals: dict[str, list[Source]] = {}
+        self._ask(list(self._allowed))
 
     def runs(self, records: Sequence[bytes], header: bytes | None = None) -> Iterator[Run]:
         """The records in order, cut into runs of one source; `header` is the line above them that names their fields.
@@ -87,29 +92,49 @@ class Classifier:
             start = stop
 
     def refusal(self, record: bytes) -> str:
-        """Why no source took the record: what each of them looks for, and what is there."""
+        """Why no source took the record, in a few words: a left-out type that it is, or what is there."""
+        return self._left_out(record) or f"no log type has its marks; {_shown(record)}"
+
+    def explained(self, record: bytes) -> str:
+        """Why no source took the record, at length: what each of them looks for, and what is there."""
+        if left_out := self._left_out(record):
+            return left_out
+        return f"{self._wanted[Shape.JSON if record.startswith(b'{') else Shape.LINE]}; {_shown(record)}"
+
+    @cached_property
+    def _wanted(self) -> dict[Shape, str]:
+        """What the types look for, by the shape of their records."""
+        wanted = {}
+        for shape in Shape:
+            words = [f"{source.log_type} looks for {source.marks}" for source in self._allowed if source.shape is shape]
+            nobody = f"its integration names no known log type whose record is {shape.value}"
+            wanted[shape] = "; ".join(sorted(words)) or nobody
+        return wanted
+
+    def _left_out(self, record: bytes) -> str | None:
         for source in self._others:
             if source.accepts(record):
                 return f"it is {source.log_type}, which its integration's log_types leave out"
-        shape = Shape.JSON if record.startswith(b"{") else Shape.LINE
-        words = [f"{source.log_type} looks for {source.marks}" for source in self._allowed if source.shape is shape]
-        nobody = f"its integration names no known log type whose record is {shape.value}"
-        return f"{'; '.join(sorted(words)) or nobody}; {_shown(record)}"
+        return None
 
     def _ask(self, sources: list[Source]) -> None:
         self._asked = sources
         self._order.sort(self._asked)
-        self._asked.sort(key=lambda source: not source.expects(self._key))
-        self._rivals = {source: self._rivals_of(source) for source in sources}
+        self._asked.sort(key=lambda source: source.log_type not in self._expecting)
+        self._rivals = {}
 
     def _rivals_of(self, source: Source) -> list[Source]:
         """Who would read a record that `source` accepts, if they accept it as well; the first of them wins."""
-        contested = [other for other in self._asked if not (source.exclusive and other.exclusive)]
-        better = [other for other in contested if self._rank(other) < self._rank(source)]
-        return sorted(better, key=self._rank)
+        found = self._rivals.get(source.log_type)
+        if found is None:
+            rank = self._rank(source)
+            found = [other for other in self._asked if _contest(source, other) and self._rank(other) < rank]
+            found.sort(key=self._rank)
+            self._rivals[source.log_type] = found
+        return found
 
     def _rank(self, source: Source) -> tuple[bool, int, str]:
-        return not source.expects(self._key), -source.specificity, source.log_type
+        return source.log_type not in self._expecting, -source.specificity, source.log_type
 
     def _source_of(self, record: bytes) -> Source | None:
         for place, source in enumerate(self._asked):
@@ -117,23 +142,40 @@ class Classifier:
                 self._order.succeeded(source)
                 if place:
                     self._asked.insert(0, self._asked.pop(place))
-                return next((rival for rival in self._rivals[source] if rival.accepts(record)), source)
+                return next((rival for rival in self._rivals_of(source) if rival.accepts(record)), source)
             self._order.failed(source)
         return None
 
     def _first_refused(self, source: Source, records: Sequence[bytes], start: int) -> int:
-        accepts, rivals = source.accepts, self._rivals[source]
+        accepts, rivals = source.accepts, [rival.accepts for rival in self._rivals_of(source)]
         for position in range(start, len(records)):
             record = records[position]
-            if not accepts(record) or (rivals and any(rival.accepts(record) for rival in rivals)):
+            if not accepts(record):
                 return position
+            for rival in rivals:
+                if rival(record):
+                    return position
         return len(records)
 
 
+def _contest(one: Source, other: Source) -> bool:
+    """Whether both may accept a record.
+
+    No type of lines shares a JSON object with a JSON type that excludes others: that only a user's JSON type can.
+    """
+    if one.exclusive and other.exclusive:
+        return False
+    return one.shape is other.shape or not (one if one.shape is Shape.JSON else other).exclusive
+
+
 def _below(source: Source, header: bytes | None) -> Source:
-    if header is not None and isinstance(source, HeadedSource) and source.is_header(header):
-        return source.below(header)
-    return source
+    headed = None if header is None else _headed(source)
+    return headed.below(header) if headed and header is not None and headed.is_header(header) else source
+
+
+@lru_cache(maxsize=1024)  # to ask a source for all that a headed one has takes 20 times as long as to ask for a header
+def _headed(source: Source) -> HeadedSource | None:
+    return source if isinstance(source, HeadedSource) else None
 
 
 def _shown(record: bytes) -> str:

@@ -114,7 +114,7 @@ class CloudTrail:
     log_type = "AWS.CloudTrail"
     table = "cloudtrail_events"
     columns = _schema()
-    parser_version = 2
+    parser_version = 3
     description = "What was called in an AWS account, by whom, from where and with what outcome"
     shape = Shape.JSON
     exclusive = True

@@ -5,7 +5,6 @@ The same few callers make most calls of an object, so every distinct text is par
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from iota_dagster.core.sources.columns import Groups, Words, strings
+from iota_dagster.core.sources.finders import ACCOUNT, EMAIL, INSTANCE, Finder
 from iota_dagster.core.sources.lenient import read_leniently
 
 IDENTITY_COLUMNS = {
@@ -33,10 +33,6 @@ IDENTITY_COLUMNS = {
     "userIdentity_sessionIssuer_accountId": "Account of the identity that gave the session",
     "userIdentity_sessionIssuer_userName": "Name of the role or user that gave the session",
 }
-
-_ACCOUNT = re.compile(r"\d{12}")
-_EMAIL = re.compile(r"[^\s@:/]+@[^\s@:/]+\.[^\s@:/]+")
-_INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})")
 
 
 class _Issuer(msgspec.Struct, gc=False):
@@ -122,10 +118,10 @@ def _words(identity: _Identity) -> IdentityWords:
     session_name = (identity.principalId or "").partition(":")[2]
     return IdentityWords(
         usernames=names,
-        emails=tuple(name for name in _distinct(*names, session_name) if _EMAIL.fullmatch(name)),
+        emails=_found(EMAIL, *names, session_name),
         arns=_distinct(identity.arn, issuer.arn),
-        accounts=tuple(account for account in _distinct(identity.accountId, issuer.accountId) if is_account(account)),
-        instances=(session_name,) if _INSTANCE.fullmatch(session_name) else (),
+        accounts=_found(ACCOUNT, identity.accountId, issuer.accountId),
+        instances=_found(INSTANCE, session_name),
     )
 
 
@@ -133,6 +129,6 @@ def _distinct(*values: str | None) -> Words:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def is_account(value: str) -> bool:
-    """Whether a text is an AWS account id; CloudTrail also writes `ANONYMOUS_PRINCIPAL` in such places."""
-    return _ACCOUNT.fullmatch(value) is not None
+def _found(finder: Finder, *values: str | None) -> Words:
+    """What a finder of one indicator finds in some texts; not every account id is one (`ANONYMOUS_PRINCIPAL`)."""
+    return _distinct(*(word for value in values if value for word in finder.find(value)[0]))

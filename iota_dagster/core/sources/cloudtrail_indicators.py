@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from iota_dagster.core.sources.cloudtrail_identity import IdentityWords, is_account
+from iota_dagster.core.sources.cloudtrail_identity import IdentityWords
 from iota_dagster.core.sources.columns import NO_WORDS, Groups, Words, lists, zipped
-
-_DOMAIN = re.compile(r"(?=.{4,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{1,62}")
+from iota_dagster.core.sources.finders import ACCOUNT, DOMAIN, PLACE
 
 _QUOTED_INSTANCE = re.compile(r'"(i-(?:[0-9a-f]{17}|[0-9a-f]{8}))"')
 
@@ -76,25 +74,18 @@ def indicators(columns: Mapping[str, pa.StringArray], who: Groups[IdentityWords]
 
 @lru_cache(maxsize=4096)
 def _place(source: str) -> _Place:
-    try:
-        return _Place(addresses=(str(ipaddress.ip_address(source)),))
-    except ValueError:
-        return _Place(domains=_domain(source))
-
-
-def _domain(name: str) -> Words:
-    return (name.lower(),) if _DOMAIN.fullmatch(name) else ()
+    return _Place(*PLACE.find(source))
 
 
 @lru_cache(maxsize=512)
 def _account(value: str) -> Words:
-    return (value,) if is_account(value) else ()
+    return ACCOUNT.find(value)[0]
 
 
 @lru_cache(maxsize=512)
 def _host(text: str) -> Words:
     try:
-        return _domain((_tls(text).clientProvidedHostHeader or "").partition(":")[0])
+        return DOMAIN.find(_tls(text).clientProvidedHostHeader or "")[0]
     except msgspec.MsgspecError:
         return ()
 
@@ -105,8 +96,8 @@ def _touched(text: str) -> _Touched:
     except msgspec.MsgspecError:
         return _Touched()
     arns = dict.fromkeys(resource.ARN for resource in resources if resource.ARN)
-    accounts = dict.fromkeys(resource.accountId for resource in resources if resource.accountId)
-    return _Touched(tuple(arns), tuple(filter(is_account, accounts)))
+    accounts = dict.fromkeys(word for resource in resources for word in _account(resource.accountId or ""))
+    return _Touched(tuple(arns), tuple(accounts))
 
 
 def _instances(columns: Mapping[str, pa.StringArray], who: Groups[Words]) -> pa.ListArray:

@@ -55,8 +55,8 @@ def infer(log_type: str, records: Sequence[bytes], taken: Taken) -> UserSchema:
 def _accepts_all(schema: UserSchema, records: Sequence[bytes]) -> bool:
     source = user_source(schema)
     if isinstance(source, HeadedSource):
-        header, *records = records
-        return source.is_header(header) and all(map(source.below(header).accepts, records))
+        below = source.below(records[0])
+        return source.is_header(records[0]) and all(below.accepts(line) for line in records if line != records[0])
     return all(map(source.accepts, records))
 
 
@@ -90,9 +90,10 @@ def _walk(objects: Sequence[Mapping[str, Any]], before: str, depth: int) -> Iter
 
 def _of_lines(log_type: str, records: Sequence[bytes]) -> UserSchema:
     lines = [record.decode(errors="replace") for record in records]
-    if marks := csv_marks(lines):
+    below_each = [lines[0], *(line for line in lines[1:] if line != lines[0])]  # a sample of several files
+    if marks := csv_marks(below_each):
         cells = Cells(marks.delimiter, marks.quote)
-        rows = [cells.of(line) or [] for line in lines[1:]]
+        rows = [cells.of(line) or [] for line in below_each[1:]]
         columns = {name: [row[place] for row in rows if row[place]] for place, name in enumerate(marks.columns)}
         return _schema(log_type, "csv", columns, _text_types(columns), marks)
     if pattern := pattern_of(lines):

@@ -70,12 +70,15 @@ def _typed_texts(texts: pa.StringArray, kind: pa.DataType, one: Callable[[Any], 
         return pa.array([one(text) for text in texts.to_pylist()], kind)
 
 
-_HEXADECIMAL = re.compile("0[xX]")  # Arrow reads these as numbers
+_HEXADECIMAL = re.compile("0[xX][0-9a-fA-F]{1,16}")  # Arrow reads these as the 64 bits of a number with a sign
 
 
 def _integer(value: Any) -> int | None:
+    """What Arrow makes of a value alone, where it takes it; more where it does not."""
+    if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
+        return int.from_bytes(int(value, 16).to_bytes(8), signed=True)
     try:
-        whole = int(value, 16) if isinstance(value, str) and _HEXADECIMAL.match(value) else int(value)
+        whole = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
     exact = not isinstance(value, float) or value == whole

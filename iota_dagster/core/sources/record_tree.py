@@ -17,7 +17,7 @@ import msgspec
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.fields import Field
 from iota_dagster.core.sources.kinds import Kind, Values
-from iota_dagster.core.sources.lenient import read_leniently
+from iota_dagster.core.sources.lenient import read_leniently, take_leniently
 
 _ABSENT = msgspec.Raw()
 _UNREADABLE = RecordRejected("unreadable", "the record is no valid JSON object")
@@ -42,7 +42,7 @@ class _Place:
     items: bool = False
     """Its value is a list whose items are looked into."""
     below: dict[str, _Place] = field(default_factory=dict)
-    decode: Callable[[bytes], Any] | None = None
+    decode: Callable[[msgspec.Raw], Any] | None = None
 
 
 class RecordTree:
@@ -120,21 +120,21 @@ def _member(place: _Place) -> tuple[Any, Any]:
     inner: Any = _struct(place)
     kind = list[inner | None] | None if place.items else inner | None
     if place.structure:
-        place.decode = _lenient_decoder(kind, inner, place.items)
+        place.decode = _lenient_decoder(kind)
         return msgspec.Raw, _ABSENT
     return kind, None
 
 
-def _lenient_decoder(kind: Any, inner: type[msgspec.Struct], items: bool) -> Callable[[bytes], Any]:
+def _lenient_decoder(kind: Any) -> Callable[[msgspec.Raw], Any]:
     decode = msgspec.json.Decoder(kind).decode
 
-    def read(text: bytes) -> Any:
+    def read(text: msgspec.Raw) -> Any:
         if not len(text):
             return None
         try:
             return decode(text)
         except (msgspec.MsgspecError, RecursionError):
-            return None if items else read_leniently(inner, bytes(text))
+            return take_leniently(kind, text)
 
     return read
 

@@ -22,7 +22,7 @@ Written = str | int | float | None
 
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,12})?")
 _TEXT = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,12}))?)?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,12}))?)?|(?=[Z+-]))"
     r" ?(?:[Zz]|UTC|([+-])([0-9]{2}):?([0-9]{2})?)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ def nanoseconds(text: str) -> int | None:
         return None
     year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
     try:
-        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC)
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute or 0), int(second or 0), tzinfo=UTC)
     except ValueError:
         return None
     whole = (moment - _EPOCH) // timedelta(seconds=1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from iota_dagster.core.sources.user_defined import user_source
 from iota_dagster.core.sources.user_json import keys_of
-from iota_dagster.core.sources.user_patterns import PatternRefused, undecided
-from iota_dagster.core.sources.user_schema import UserField, UserSchema
+from iota_dagster.core.sources.user_patterns import PatternRefused, trust
+from iota_dagster.core.sources.user_schema import UserField, UserSchema, Value
 from iota_dagster.core.sources.user_text import headings
 from iota_dagster.core.sources.user_times import format_problem, zone_problem
 
@@ -126,7 +127,7 @@ def _time(schema: UserSchema) -> Iterator[Problem]:
 
 def _key(schema: UserSchema) -> Iterator[Problem]:
     try:
-        undecided(schema.key)
+        trust(schema.key)
     except PatternRefused as error:
         yield ("key",), str(error)
 
@@ -146,6 +147,12 @@ def _json(schema: UserSchema) -> Iterator[Problem]:
             yield ("marks", "values", path), "a fixed value is at one place: name the keys on the way, with dots"
         elif value == ():
             yield ("marks", "values", path), "is an empty list: write the values that it may have"
+        elif not all(map(_is_finite, value if isinstance(value, tuple) else (value,))):
+            yield ("marks", "values", path), "JSON has no such number: write one that a record can have"
+
+
+def _is_finite(value: Value) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _path_problem(item: UserField) -> str | None:
@@ -183,7 +190,7 @@ def _regex(schema: UserSchema) -> Iterator[Problem]:
         yield ("marks",), "pattern is missing: write a regular expression of the whole line, with named groups"
         return
     try:
-        undecided(schema.marks.pattern)
+        trust(schema.marks.pattern)
     except PatternRefused as error:
         yield ("marks", "pattern"), str(error)
         return

@@ -13,7 +13,7 @@ import yaml
 
 from iota_dagster.core.detection import yaml12
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.sources.user_check import Place, Taken, problems
+from iota_dagster.core.sources.user_check import Place, Problem, Taken, problems
 from iota_dagster.core.sources.user_schema import UserSchema
 
 SUFFIXES = (".yaml", ".yml")
@@ -39,7 +39,13 @@ def read_schemas(paths: Sequence[Path], taken: Taken) -> tuple[UserSchema, ...]:
     """
     found: dict[Path, UserSchema] = {}
     wrong: list[str] = []
-    for file in [file for path in paths for file in _files(path)]:
+    files: list[Path] = []
+    for path in paths:
+        try:
+            files += schema_files(path)
+        except OSError as error:
+            wrong.append(f"{path}: cannot be read: {error.strerror}")
+    for file in files:
         others = [other for known, other in found.items() if known != file]
         try:
             found[file] = read_schema(file, _with(taken, others))
@@ -60,13 +66,15 @@ def read_schema(file: Path, taken: Taken) -> UserSchema:
         raise SettingsError(f"{file}:{error.line}: this is not YAML: {error.detail}") from None
     if not isinstance(document.value, Mapping):
         raise SettingsError(f"{file}:{document.line()}: expected a log type: log_type, format, description, fields, …")
+    if odd := list(_odd_keys(document.value, ())):
+        raise SettingsError("\n".join(_line(file, document, place, text) for place, text in odd))
     try:
         schema = msgspec.convert(document.value, UserSchema)
     except msgspec.ValidationError as error:
         place, text = _explain(str(error), document.value)
         raise SettingsError(_line(file, document, place, text)) from None
     marks = document.value.get("marks") or {}
-    lines = [_line(file, document, place, text) for place, text in problems(schema, taken, [*map(str, marks)])]
+    lines = [_line(file, document, place, text) for place, text in problems(schema, taken, marks)]
     if lines:
         raise SettingsError("\n".join(lines))
     return schema
@@ -95,7 +103,8 @@ def _flow(value: Any) -> str:
     return quoted.strip()
 
 
-def _files(path: Path) -> list[Path]:
+def schema_files(path: Path) -> list[Path]:
+    """The YAML files of a folder by name; a path that is no folder is one itself. `OSError` if it cannot be read."""
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
     return [path]
@@ -111,6 +120,20 @@ def _with(taken: Taken, schemas: Sequence[UserSchema]) -> Taken:
 def _line(file: Path, document: yaml12.Document, place: Place, text: str) -> str:
     shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     return f"{file}:{document.line(*place)}: {shown}: {text}" if shown else f"{file}:{document.line()}: {text}"
+
+
+def _odd_keys(value: Any, before: Place) -> Iterator[Problem]:
+    """Keys that YAML reads as numbers, flags or nothing."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, str):
+                yield from _odd_keys(item, (*before, key))
+            else:
+                shown = str(key).lower() if isinstance(key, bool) else str(key)
+                yield (*before, shown), "a key is a text: put it in quotes"
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _odd_keys(item, (*before, index))
 
 
 def _explain(message: str, value: Any) -> tuple[Place, str]:

@@ -2,8 +2,10 @@
 
 Python's `re` tries alternatives by going back, and some patterns make that take for ever on a line made for it. There
 is no time limit in `re`, so a pattern is looked at before it is used: at every repetition, option and alternative the
-next character must say which way to go (`[^"]*"`, not `.*"`), and then no line can make it go back far. One `.*` in the
-open may be undecided: it costs at most the square of a line's length, which `LONGEST_LINE` bounds.
+next character must say which way to go (`[^"]*"`, not `.*"`), and then no line can make it go back far: a match costs
+as many steps as the line is long. One `.*` in the open may be undecided: it costs at most the square of a line's
+length, which `LONGEST_LINE` bounds. A `.*` at the end takes whatever is left, so that nothing before it goes back; but
+where that is the end of a line only, the pattern must not see several lines.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from dataclasses import dataclass, field
 from re import _parser as parser  # type: ignore[attr-defined]  # the only reader of Python's patterns that there is
 from typing import Any
 
-LONGEST_LINE = 16_384
-"""Most bytes of a line that a pattern with an undecided repetition is tried on."""
+LONGEST_LINE = 2_048
+"""Most characters of a line that a pattern with an undecided repetition is tried on."""
 _MOST_WAYS = 64
 _BEYOND = (r"\d", r"\s", r"\w", r"\W")
 """What stands, each by one bit after those of ASCII, for all other characters; the first that takes one counts."""
 _OTHERS = ((1 << len(_BEYOND)) - 1) << 128
 _ALL = (1 << 128 + len(_BEYOND)) - 1
+_SINGLE = ("ANY", "AT", "IN", "LITERAL", "NOT_LITERAL")
+"""What has but one way to go on."""
 _Node = tuple[Any, Any]
 
 
@@ -30,17 +34,34 @@ class PatternRefused(ValueError):
     """A pattern is wrong or could take for ever; the text says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Which texts a pattern is to be tried on: none longer than `longest`, and none of several lines if `one_line`."""
+
+    longest: int | None = None
+    one_line: bool = False
+
+    def covers(self, text: str) -> bool:
+        """Whether the pattern is done with a text before long."""
+        return (self.longest is None or len(text) <= self.longest) and not (self.one_line and "\n" in text)
+
+
 @dataclass(slots=True)
 class _Choices:
-    """What is undecided outside of repetitions: repetitions without a bound, and ways to go through the others."""
+    """What is undecided outside of repetitions: repetitions without a bound, and ways to go through the others.
+
+    `one_line`: what is not undecided is so only because a `.*` at the end takes whatever is left of a line.
+    """
 
     endless: int = 0
     ways: int = 1
+    one_line: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Looker:
     fold: bool
+    all_lines: bool
     choices: _Choices = field(default_factory=_Choices)
 
     def look(self, nodes: Sequence[_Node], follow: int, loop: bool) -> None:
@@ -50,6 +71,7 @@ class _Looker:
             first, empty = self.first(rest)
             if _takes_all(rest) and not (loop or follow):
                 first, empty = 0, False  # whatever is left to it, it never fails, so that nothing goes back
+                self.choices.one_line |= not self.all_lines and str(node[0]) not in _SINGLE
             self._look_at(node, first | follow if empty else first, loop)
 
     def _look_at(self, node: _Node, follow: int, loop: bool) -> None:
@@ -120,7 +142,7 @@ class _Looker:
             return _union(first for first, _ in parts), any(empty for _, empty in parts)
         if kind in ("SUBPATTERN", "ATOMIC_GROUP"):
             return self.first(what[3] if kind == "SUBPATTERN" else what)
-        if kind in ("LITERAL", "NOT_LITERAL", "ANY", "IN"):
+        if kind in _SINGLE and kind != "AT":
             return _characters(node, self.fold), False
         return 0, True  # an anchor
 
@@ -186,8 +208,8 @@ def _category(name: str) -> int:
     return inside if name in _CATEGORIES else _ALL & ~inside
 
 
-def undecided(pattern: str) -> bool:
-    """Whether a pattern has a repetition that costs the square of a line's length; `PatternRefused` for worse ones."""
+def trust(pattern: str) -> Trust:
+    """What a pattern can be trusted with; `PatternRefused` where it could cost more than the square of a length."""
     try:
         re.compile(pattern)
         nodes = parser.parse(pattern)
@@ -195,6 +217,9 @@ def undecided(pattern: str) -> bool:
         raise PatternRefused(f"this is no regular expression: {error}") from None
     if re.search(r"\(\?[a-zA-Z]*[aLu]", pattern):
         raise PatternRefused("the flags a, L and u are not supported: leave them out")
-    looker = _Looker(fold=re.search(r"\(\?[a-zA-Z]*i", pattern) is not None)
+    if re.search(r"\(\?[a-zA-Z]*-[a-zA-Z]*s", pattern):
+        raise PatternRefused("the flag s cannot be switched off: write [^\\n] for what stays on its line")
+    fold = re.search(r"\(\?[a-zA-Z]*i", pattern) is not None
+    looker = _Looker(fold, all_lines=bool(nodes.state.flags & re.DOTALL))
     looker.look(nodes, 0, loop=False)
-    return bool(looker.choices.endless)
+    return Trust(LONGEST_LINE if looker.choices.endless else None, looker.choices.one_line)

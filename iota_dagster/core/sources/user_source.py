@@ -16,6 +16,7 @@ from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.fields import Field, Layout
 from iota_dagster.core.sources.finders import Finder
 from iota_dagster.core.sources.kinds import Kind, Values
+from iota_dagster.core.sources.user_patterns import trust
 from iota_dagster.core.sources.user_schema import FieldType, Indicator, UserField, UserSchema
 from iota_dagster.core.sources.user_times import converter
 
@@ -54,7 +55,7 @@ class UserSource:
         self.log_type, self.table, self.description = schema.log_type, schema.table_name, schema.description
         self.parser_version = schema.version
         self.layout = _layout(schema, by_path)
-        self._key = re.compile(schema.key) if schema.key else None
+        self._key, self._trusted = re.compile(schema.key) if schema.key else None, trust(schema.key)
         self._time = schema.time and converter(schema.time.format, schema.time.zone)
 
     @cached_property
@@ -69,7 +70,7 @@ class UserSource:
 
     def expects(self, key: str) -> bool:
         """See `Source.expects`."""
-        return self._key is not None and self._key.search(key) is not None
+        return self._key is not None and self._trusted.covers(key) and self._key.search(key) is not None
 
     def readings(self, taken: dict[str, Values], size: int, rejected: Mapping[int, RecordRejected]) -> Readings:
         """The readings of the values of every field."""

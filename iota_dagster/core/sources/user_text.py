@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.kinds import Values
-from iota_dagster.core.sources.user_patterns import LONGEST_LINE, undecided
+from iota_dagster.core.sources.user_patterns import trust
 from iota_dagster.core.sources.user_schema import UserSchema, of_canonical
 from iota_dagster.core.sources.user_source import UserSource, required_fields
 
@@ -60,17 +60,17 @@ class UserLines(UserSource):
 def pattern_lines(schema: UserSchema) -> UserLines:
     """The log type of lines that a pattern matches whole; `PatternRefused` for one not to be trusted."""
     pattern = schema.marks.pattern
-    longest = LONGEST_LINE if undecided(pattern) else None
+    trusted = trust(pattern)
     compiled = re.compile(pattern)
     places = [compiled.groupindex[item.place] for item in schema.fields]
 
     def split(line: str) -> _Row | None:
-        if longest is not None and len(line) > longest:
+        if not trusted.covers(line):
             return None
         found = compiled.fullmatch(line)
         return None if found is None else [found[place] or None for place in places]
 
-    length = f" of at most {longest:,} characters" if longest else ""
+    length = f" of at most {trusted.longest:,} characters" if trusted.longest else ""
     return UserLines(schema, split, f"a line{length} that matches {pattern[:_SHOWN]}", len(compiled.groupindex))
 
 

@@ -32,7 +32,13 @@ def converter(form: str, zone: str) -> Convert | None:
 
 
 def _each(one: Callable[[Written], Written]) -> Convert:
-    return lambda values: [None if value is None else one(value) for value in values]
+    """Each value's time; a text that many records share is read once."""
+
+    def convert(values: Sequence[Written]) -> list[Written]:
+        texts = {value: one(value) for value in {value for value in values if isinstance(value, str)}}
+        return [None if value is None else texts[value] if isinstance(value, str) else one(value) for value in values]
+
+    return convert
 
 
 def _standard(form: str, zone: ZoneInfo | None, value: Written) -> Written:

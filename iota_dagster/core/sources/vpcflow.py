@@ -63,9 +63,13 @@ class VpcFlow:
         f"or in a Parquet row two of the fields {', '.join(_MARKS)}, or a log_status of NODATA or SKIPDATA"
     )
     specificity = _FEWEST_MARKS
-    exclusive = True
     texts = {"action": "action"} | {column: column for column in LAYOUT.texts.values()}
     header_starts = HEADER_STARTS
+
+    @property
+    def exclusive(self) -> bool:
+        """See `Source.exclusive`: below a header lines are known by their number of fields, which others may have."""
+        return not self.header
 
     def is_header(self, line: bytes) -> bool:
         """See `HeadedSource.is_header`."""

@@ -136,5 +136,20 @@ def names_in(header: bytes) -> tuple[str, ...]:
     return names if enough and all(map(_NAME.fullmatch, names)) else ()
 
 
+def header_of(fields: str) -> str:
+    """The header line of a flow log's format, as AWS writes it (`${version} ${srcaddr} …`) or its names alone.
+
+    `ValueError` when it is none: then no line could be read by it.
+    """
+    header = " ".join(re.sub(r"[${}]", "", fields).split())
+    if not names_in(header.encode()):
+        odd = [name for name in header.split(" ") if name.replace("-", "_") not in KINDS]
+        raise ValueError(
+            "is no format of VPC flow logs: name their fields in order with blanks between them, as version account-id "
+            f"interface-id …; unknown are: {', '.join(odd) or 'none, but there are too few'}"
+        )
+    return header
+
+
 HEADER_STARTS = frozenset(f"{spelling} "[:4].encode() for name in KINDS for spelling in (name, name.replace("_", "-")))
 """How a header begins that begins with a known name."""

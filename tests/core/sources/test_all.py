@@ -71,7 +71,7 @@ def test_a_record_is_accepted_by_its_type_alone_however_it_is_written(source: So
 def test_a_record_that_is_refused_is_told_what_every_type_of_its_shape_looks_for(source: Source) -> None:
     odd = b'{"what":1}' if source.shape is Shape.JSON else b"what"
     assert not source.accepts(odd)
-    assert f"{source.log_type} looks for {source.marks}" in Classifier(BUILT_IN, "", None).refusal(odd)
+    assert f"{source.log_type} looks for {source.marks}" in Classifier(BUILT_IN, "", None).explained(odd)
 
 
 @each_source

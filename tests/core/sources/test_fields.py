@@ -169,3 +169,14 @@ def test_a_dot_within_a_key_is_escaped() -> None:
     readings = source.read_many([b'{"notes":{"example.com/why":"because","example":{"com/why":"no"}}}'])
     assert readings.columns[0].to_pylist() == ["because"]
     assert "why" not in source.texts.values()
+
+
+def test_an_odd_item_of_a_list_costs_only_itself() -> None:
+    hops = [{"ip": "203.0.113.9", "names": ["a", None, 5]}, 7, None, {"ip": "198.51.100.4", "names": "none"}]
+    readings = read({**WHOLE, "hops": hops, "resources": ["odd", *WHOLE["resources"]], "tags": ["x", None, 5]}, WHOLE)
+    odd, good = rows(readings)
+    assert good == rows(read(WHOLE))[0]
+    assert odd["hops_ip"] == ["203.0.113.9", "198.51.100.4"]
+    assert odd["hops_names"] == ["a", "5"]
+    assert odd["tags"] == ["x", "5"]
+    assert readings.indicators["p_any_aws_arns"].to_pylist() == [["arn:aws:s3:::example"]] * 2

@@ -176,6 +176,19 @@ def test_a_name_that_is_taken_is_refused() -> None:
         infer("AWS.CloudTrail", [b'{"a":1}'], SOURCES.built_in)
 
 
+def test_files_that_each_begin_with_the_header_are_one_sample() -> None:
+    lines = ["time,door,id", "2025-11-22T10:00:00Z,north,1", "time,door,id", "2025-11-22T10:00:01Z,south,2"]
+    schema = of_lines(*lines)
+    assert schema == of_lines(*lines[:2], lines[3])
+    assert (schema.marks.columns, schema.identity) == (("time", "door", "id"), ("id",))
+
+
+def test_a_line_that_comes_again_is_a_record_where_there_is_no_header() -> None:
+    lines = ["id=1 user=ann", "id=2 user=bob", "id=1 user=ann"]
+    assert of_lines(*lines[:2]).identity == ("id",)
+    assert of_lines(*lines).identity == ()
+
+
 KEYS = st.sampled_from(["id", "time", "a.b", "p_x", "day", "Ünï", "user", "x y", 'q"', "[]"]) | st.text(max_size=6)
 VALUES = JSON | st.sampled_from(["203.0.113.7", "2025-11-22T10:00:00Z", 1763805600, "no", "1e5"])
 SAMPLES = st.lists(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iota_dagster.core.sources.times import nanoseconds, times, to_microseconds
@@ -29,6 +29,9 @@ NANO = 10**9
         ("2024-03-14T06:26:53-03:00", MOMENT * NANO),
         ("2024-03-14T14:56:53+0530", MOMENT * NANO),
         ("2024-03-14T09:26Z", (MOMENT - 53) * NANO),
+        ("2024-03-14T09Z", (MOMENT - 26 * 60 - 53) * NANO),
+        ("2024-03-14T09+00", (MOMENT - 26 * 60 - 53) * NANO),
+        ("2024-03-14T09", None),
         ("1710408413", MOMENT * NANO),
         ("1710408413.25", MOMENT * NANO + NANO // 4),
         ("1710408413250", MOMENT * NANO + NANO // 4),
@@ -75,3 +78,21 @@ def test_every_moment_is_read_back_in_every_zone(moment: datetime, minutes: int)
 @given(st.lists(st.none() | st.text(max_size=30) | st.integers() | st.floats(), max_size=20))
 def test_no_value_breaks_a_column(values: list[str | int | float | None]) -> None:
     assert len(times(values)) == len(values)
+
+
+_written = st.from_regex(
+    r"20[0-9]{2}-0[1-9]-[0-3][0-9][T ](0[0-9]|1[0-9])(:[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,10})?)?)?"
+    r"(Z| UTC|[+-]0[0-9](:?[0-5][0-9])?)?",
+    fullmatch=True,
+)
+_time = st.none() | st.integers() | st.floats() | _written | st.integers(0, 10**20).map(str) | st.text(max_size=5)
+
+
+@given(_time, st.lists(_time, max_size=3))
+@example("2024-01-01T00Z", ["never"])
+@example("2024-01-01 00+0130", [1])
+def test_a_time_is_the_same_whatever_stands_beside_it(
+    value: str | float | None, others: list[str | float | None]
+) -> None:
+    alone, beside = (to_microseconds(times(values)) for values in ([value], [value, *others]))
+    assert beside[0] == alone[0]

@@ -137,6 +137,34 @@ def test_two_files_cannot_define_one_type_or_one_table(tmp_path: Path) -> None:
     assert "c.yaml:10: table: the table custom_applog_events is taken" in third
 
 
+def test_a_folder_that_cannot_be_read_is_named_beside_all_other_mistakes(tmp_path: Path) -> None:
+    unreadable = tmp_path / ("x" * 300)
+    (tmp_path / "a.yaml").write_text(APP.replace("{field: at}", "{field: x}"))
+    with pytest.raises(SettingsError) as caught:
+        read_schemas([unreadable, tmp_path / "a.yaml"], SOURCES.built_in)
+    first, second = str(caught.value).splitlines()
+    assert first == f"{unreadable}: cannot be read: File name too long"
+    assert "a.yaml:5: time.field" in second
+
+
+MARKS = "{values: {kind: [audit, access]}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (MARKS, "{values: {5: x}}", "type.yaml:9: marks.values.5: a key is a text: put it in quotes"),
+        (MARKS, "{true: x}", "type.yaml:9: marks.true: a key is a text"),
+        ("region: region", "region: region\n7: x", "type.yaml:9: 7: a key is a text"),
+        ("description: Seconds}", "description: Seconds, null: x}", "type.yaml:16: fields[5].None: a key is a text"),
+        (MARKS, "{values: {a: .nan}}", "type.yaml:9: marks.values.a: JSON has no such number"),
+        (MARKS, "{values: {b: x, a: [1, -.inf]}}", "type.yaml:9: marks.values.a: JSON has no such number"),
+    ],
+)
+def test_what_only_yaml_knows_is_told_with_its_place(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert complaint(tmp_path, APP.replace(old, new)).startswith(said)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.yaml: cannot be read: No such file"):
         read_schemas([tmp_path / "nowhere.yaml"], SOURCES.built_in)

@@ -110,10 +110,18 @@ def test_a_pattern_takes_whole_lines_apart(tmp_path: Path) -> None:
 
 def test_a_line_longer_than_an_undecided_pattern_may_see_is_of_no_type(tmp_path: Path) -> None:
     gate = source_of(tmp_path, GATE.replace("(?P<at>\\S+) ", "(?P<at>.*?) "))
-    assert "of at most 16,384 characters" in gate.marks
-    assert gate.accepts(b"a [WARN] " + b"x" * 16_000)
-    assert not gate.accepts(b"a [WARN] " + b"x" * 17_000)
-    assert source_of(tmp_path, GATE).accepts(b"a [WARN] " + b"x" * 17_000)
+    assert "of at most 2,048 characters" in gate.marks
+    assert gate.accepts(b"a [WARN] " + b"x" * 2_000)
+    assert not gate.accepts(b"a [WARN] " + b"x" * 2_048)
+    assert source_of(tmp_path, GATE).accepts(b"a [WARN] " + b"x" * 2_048)
+
+
+def test_a_record_of_several_lines_is_tried_on_a_pattern_only_if_that_costs_no_more_than_one(tmp_path: Path) -> None:
+    several = b"a [WARN]  \n more"
+    spaced = GATE.replace(")? (?P<message>", ")?\\s+(?P<message>")
+    assert not source_of(tmp_path, spaced).accepts(several)
+    assert source_of(tmp_path, spaced).accepts(several.replace(b"\n", b""))
+    assert source_of(tmp_path, spaced.replace("'(?P<at>", "'(?s)(?P<at>")).accepts(several)
 
 
 ANY_LINE = st.binary(max_size=40) | st.sampled_from(

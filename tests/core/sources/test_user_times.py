@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core.sources import user_times
 from iota_dagster.core.sources.times import Written, times
 from iota_dagster.core.sources.user_times import converter, format_problem, zone_problem
 
@@ -52,6 +53,24 @@ def test_a_time_is_read_as_its_format_and_zone_say(
     form: str, zone: str, value: Written, expected: datetime | None
 ) -> None:
     assert moment(form, zone, value) == expected
+
+
+def test_a_text_that_many_records_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    class Counting(datetime):
+        @classmethod
+        def strptime(cls, text: str, form: str) -> datetime:  # type: ignore[override]
+            read.append(text)
+            return datetime.strptime(text, form)
+
+    monkeypatch.setattr(user_times, "datetime", Counting)
+    convert = converter("%Y%m%d", "UTC")
+    assert convert
+    found = convert(["20251122"] * 4096 + [20251123, None, "20251123"])
+    assert (set(found[:4096]), found[4097]) == ({"2025-11-22T00:00:00+00:00"}, None)
+    assert found[4096] == found[4098] == "2025-11-23T00:00:00+00:00"
+    assert sorted(read) == ["20251122", "20251123", "20251123"]
 
 
 @given(

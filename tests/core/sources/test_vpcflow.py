@@ -20,7 +20,7 @@ from iota_dagster.core.sources.headers import headers_of
 from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.okta import SOURCE as OKTA
 from iota_dagster.core.sources.vpcflow import SOURCE, VpcFlow
-from iota_dagster.core.sources.vpcflow_fields import FIELDS, KINDS
+from iota_dagster.core.sources.vpcflow_fields import FIELDS, KINDS, header_of
 from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, rows, text_of
 
 RULES = Path(__file__).parents[3] / "rules" / "aws_vpcflow"
@@ -259,6 +259,27 @@ def test_any_other_line_is_none(line: bytes) -> None:
     assert not SOURCE.is_header(line)
 
 
+@pytest.mark.parametrize(
+    ("fields", "header"),
+    [
+        ("${version} ${account-id}  ${start}\n", "version account-id start"),
+        ("srcaddr dstaddr", "srcaddr dstaddr"),
+        ("srcaddr dstaddr bytes ${quantum-state}", "srcaddr dstaddr bytes quantum-state"),
+    ],
+)
+def test_a_format_as_aws_writes_it_is_a_header(fields: str, header: str) -> None:
+    assert header_of(fields) == header
+    assert SOURCE.is_header(header.encode())
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown"), [("foo bar", "foo, bar"), ("start", "too few"), ("", ""), ("srcaddr Bytes", "Bytes")]
+)
+def test_a_format_that_no_line_could_be_read_by_is_refused(fields: str, unknown: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown are: .*{unknown}"):
+        header_of(fields)
+
+
 def test_every_known_field_may_begin_a_header() -> None:
     headers = headers_of([SOURCE])
     for name in KINDS:
@@ -321,7 +342,7 @@ def test_records_of_other_types_are_not_accepted(record: bytes) -> None:
 def test_the_classifier_gives_lines_to_the_source_below_their_header() -> None:
     classifier = Classifier([OKTA, SOURCE], "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/11/22/x.log.gz", None)
     assert list(classifier.runs([FLOW, NODATA, b"odd"], V2)) == [(SOURCE.below(V2), 0, 2), (None, 2, 3)]
-    assert "as many fields as the header line above" in classifier.refusal(b"odd")
+    assert "as many fields as the header line above" in classifier.explained(b"odd")
 
 
 def test_keys_of_deliveries_are_expected() -> None:
