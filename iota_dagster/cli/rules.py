@@ -23,6 +23,7 @@ from iota_dagster.cli import (
     rules_stale,
     rules_table,
 )
+from iota_dagster.cli.text import printable
 from iota_dagster.core.detection.folder_tests import run_folder_tests
 from iota_dagster.core.detection.test_report import TestFailure, TestReport
 from iota_dagster.core.workers import usable_cores
@@ -90,10 +91,10 @@ def _as_text(report: TestReport) -> str:
 def _describe(failure: TestFailure) -> list[str]:
     """A failure as a person wants it: which test, where, what was expected, what came, and on which event."""
     if failure.rule is None:
-        return [f"CANNOT LOAD {failure.file}:{failure.line}", f"  {failure.error}"]
+        return [f"CANNOT LOAD {failure.file}:{failure.line}", f"  {printable(failure.error or '')}"]
     lines = [f"FAILED {failure.rule}: {failure.test}", f"  at        {failure.file}:{failure.line}"]
     if failure.error:
-        lines.append(f"  error     {failure.error}")
+        lines.append(f"  error     {printable(failure.error)}")
     lines += [f"  expected  {_value(failure.expected)}", f"  got       {_value(failure.got)}"]
     if failure.event is not None:  # a correlation rule has none
         lines.append(f"  event     {_shorten(json.dumps(failure.event, default=str))}")

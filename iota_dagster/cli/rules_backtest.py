@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iota_dagster.cli.scan import moment
+from iota_dagster.cli.text import printable
 
 if TYPE_CHECKING:
     from iota_dagster.backtesting import Order
@@ -115,7 +116,7 @@ def _show(report: BacktestReport) -> None:
         click.echo(text, err=True)
     for failure in report.failures:
         name = failure.rule_id or "an event"
-        click.echo(f"FAILED {name} {failure.function}: {failure.error} ({failure.count:,} times)", err=True)
+        click.echo(printable(f"FAILED {name} {failure.function}: {failure.error} ({failure.count:,} times)"), err=True)
     click.echo(_summary(report, len(noticed)))
 
 
@@ -168,8 +169,6 @@ def _change(item: Difference) -> str:
 def _sample_table(results: list[RuleResult]) -> Any:
     from rich.table import Table
     from rich.text import Text
-
-    from iota_dagster.cli.text import printable
 
     table = Table("rule", "event", "severity", "title", "", title="samples", title_justify="left")
     for result in results:

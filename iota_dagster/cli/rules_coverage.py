@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
+from iota_dagster.cli.text import printable
 
 if TYPE_CHECKING:
     from iota_dagster.core.detection.coverage import CoverageReport, Outcome, RaisedAlert
@@ -100,7 +101,8 @@ def _show(report: CoverageReport, *, known: bool) -> None:
     if report.outside:
         console.print(_alert_table(report.outside, "alerts beside the attacks" if known else "alerts in the logs"))
     for failure in report.failures:
-        click.echo(f"FAILED {failure.rule_id} {failure.function}: {failure.error} ({failure.count} times)", err=True)
+        text = f"FAILED {failure.rule_id} {failure.function}: {failure.error} ({failure.count} times)"
+        click.echo(printable(text), err=True)
     click.echo(_summary(report, known))
 
 
@@ -140,5 +142,5 @@ def _alert_table(alerts: Sequence[RaisedAlert], heading: str) -> Any:
     table = Table("rule", "severity", "title", title=heading, title_justify="left")
     table.add_column("matches", justify="right")
     for alert in alerts:
-        table.add_row(alert.rule_id, alert.severity.lower(), Text(alert.title), f"{alert.matches:,}")
+        table.add_row(alert.rule_id, alert.severity.lower(), Text(printable(alert.title)), f"{alert.matches:,}")
     return table

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.text import printable
+
 if TYPE_CHECKING:
     from iota_dagster.core.detection.rule import RulePack
     from iota_dagster.core.detection.scheduled_query import ScheduledQuery
@@ -99,14 +101,12 @@ def _found(item: ScheduledQuery, answer: Answer, found: JudgedRows) -> dict[str,
 
 
 def _found_text(told: Mapping[str, Any]) -> Iterator[str]:
-    from iota_dagster.cli.text import printable
-
     rows, matches = told["rows"], told["matches"]
     yield from (printable(json.dumps(row, ensure_ascii=False)) for row in rows[:_SHOWN])
     yield f"{len(rows)} rows in {told['seconds']:.2f} s, {len(matches)} matches"
     yield from (printable(f"  {item['severity']:<8} {item['rule']}: {item['title']}") for item in matches[:_SHOWN])
     if told["error"]:
-        yield f"FAILED {told['error']}"
+        yield printable(f"FAILED {told['error']}")
 
 
 def _listed(pack: RulePack, known: Mapping[str, QueryState]) -> dict[str, Any]:
@@ -159,4 +159,4 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         count = f"{told['last_rows']} rows, {told['last_matches']} matches in {told['last_seconds']:.1f} s"
         yield f"  last run  {told['last_run']}: {count}"
     if told["error"]:
-        yield f"  FAILED    {told['error']}"
+        yield printable(f"  FAILED    {told['error']}")

@@ -7,7 +7,7 @@ make of them, until nothing is left to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -15,8 +15,9 @@ from hashlib import blake2b
 import sqlalchemy as sa
 
 from iota_dagster.core.alerting.windows import shifted
-from iota_dagster.core.correlation_matches import as_match, unit_id
-from iota_dagster.core.detection.correlation.evaluate import foresee
+from iota_dagster.core.correlation_failures import failure_units
+from iota_dagster.core.correlation_matches import as_match, newcomers, unit_id
+from iota_dagster.core.detection.correlation.evaluate import CorrelationMatch, foresee
 from iota_dagster.core.detection.correlation.pack import by_member, fields_needed
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import Signal
@@ -51,20 +52,38 @@ class Correlated:
         return sum(map(count, self.changes.values()))
 
 
+def _pass(_: sa.Connection) -> None:
+    """Nothing to check."""
+
+
 class _Changed(Exception):
     """Matches came or went while a rule was evaluated: it has to be done again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A rule to evaluate, and for each hour of its matches whether what is new there may page."""
+    """A rule to evaluate in some hours of its matches."""
 
     rule: CorrelationRule
-    hours: dict[Hour, bool]
+    hours: set[Hour] = field(default_factory=set)
 
-    def add(self, hour: Hour, notify: bool) -> None:
-        """One more hour to evaluate."""
-        self.hours[hour] = self.hours.get(hour, False) or notify
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What may page: new matches of other rules (`touched`) and the ends of waits (`moments`) not dealt with yet.
+
+    Read after the signals: whoever finds a match finds what says that it is news, unless another has dealt with it.
+    """
+
+    touched: Set[RuleHour]
+    moments: Set[datetime]
+
+    def include(self, found: CorrelationMatch, before: StoredMatch | None) -> bool:
+        """Whether a match is news, by a member that it did not have `before`: an hour is evaluated whole."""
+        if before is None and found.sure_at is not None and store.whole_minute(found.sure_at) in self.moments:
+            return found.notify
+        new = newcomers(found, before.context if before else {})
+        return any(item.notify and (item.rule_id, hour_of(item.event_time)) in self.touched for item in new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +131,27 @@ class Correlator:
     notify_within: timedelta
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     lake: Lake | None = None  # where the matches are written too
+    whole: bool = True  # all files of the pack were read: a rule that is not here is no more
 
     def correlate(self) -> Correlated:
         """Evaluate what has been touched, by whomever, and what is due; safe to call at any time, any number at once.
 
-        A rule that fails keeps its work for the next call and does not stop the others.
+        A rule that fails keeps its work for the next call and does not stop the others. So does, with its waits, one
+        that may be in a file which could not be read.
         """
         changes: dict[RuleHour, AlertChanges] = {}
         failures: dict[str, str] = {}
+        if self.whole:
+            with self.database.begin() as connection:
+                store.unpark(connection)
         self._end_waits(changes, failures)
         done: dict[RuleHour, Touch] = {}
         while work := self._touched(done):
             self._attempt(self._affected(work), changes, failures)
             kept = {rule_id for rule in self.rules if rule.id in failures for rule_id in rule.rule_ids}
+            settled = {key: touch for key, touch in work.items() if key[0] not in kept}
             with self.database.begin() as connection:
-                store.settle(connection, {key: touch for key, touch in work.items() if key[0] not in kept})
+                store.settle(connection, settled, park=not self.whole)
             done |= work
         return Correlated(changes, failures)
 
@@ -141,33 +166,32 @@ class Correlator:
         """The rules, each with the hours in which what it makes of the changed matches may have changed."""
         members = by_member(self.rules)
         jobs: dict[str, _Job] = {}
-        for (rule_id, hour), touch in work.items():
+        for rule_id, hour in work:
             for rule in members.get(rule_id, ()):
-                job = jobs.setdefault(rule.id, _Job(rule, {}))
-                for other in range(hour, hour_of(shifted(hour_start(hour + 1), rule.reach)) + 1):
-                    job.add(other, touch.notify)
+                job = jobs.setdefault(rule.id, _Job(rule))
+                job.hours.update(range(hour, hour_of(shifted(hour_start(hour + 1), rule.reach)) + 1))
         yield from (job for _, job in sorted(jobs.items()))
 
     def _end_waits(self, changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
         """Look again at what waited for a moment that has come."""
-        rules = {rule.id: rule for rule in self.rules if rule.enabled}
+        rules = {rule.id: rule for rule in self.rules}
         with self.database.read() as connection:
             due = store.due(connection, self.clock() - PATIENCE)
         for name, moments in due.items():
-            if rule := rules.get(name):
-                job = _Job(rule, {})
-                for moment, notify in moments.items():
-                    job.add(hour_of(moment), notify)
-                    job.add(hour_of(moment - _MINUTE), notify)
-                self._attempt([job], changes, failures)
-            if name not in failures:
+            rule = rules.get(name)
+            if rule and rule.enabled:
+                hours = {hour_of(near) for moment in moments for near in (moment, moment - _MINUTE)}
+                self._attempt([_Job(rule, hours)], changes, failures)
+            if name not in failures and (rule or self.whole):
                 with self.database.begin() as connection:
                     store.end_wait(connection, name, moments)
 
     # ── evaluation ──
 
     def _attempt(self, jobs: Iterable[_Job], changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
+        tried = set()
         for job in jobs:
+            tried.add(job.rule.id)
             try:
                 for hours in _spans(sorted(job.hours)):
                     changes |= self._replace(job, hours)
@@ -175,6 +199,35 @@ class Correlator:
                 raise
             except Exception as error:
                 failures[job.rule.id] = f"{type(error).__name__}: {error}"
+        self._tell_of_failures(tried, failures)
+
+    def _tell_of_failures(self, tried: Collection[str], failures: Mapping[str, str]) -> None:
+        with self.database.read() as connection:
+            units = list(failure_units(connection, tried, failures, self.clock()))
+        for name, matches in units:
+            self._publish(name, matches, {match.id for match in matches})
+
+    def _publish(
+        self,
+        name: str,
+        matches: Sequence[Match],
+        notify: Collection[str],
+        check: Callable[[sa.Connection], None] = _pass,
+    ) -> AlertChanges:
+        """Make some matches all that a unit has, in the store and in the lake; `check` runs first and may raise."""
+        changes: list[AlertChanges] = []
+
+        def on_commit(connection: sa.Connection) -> bool:
+            check(connection)
+            changes[:] = [self._store(connection, name, matches, notify)]
+            return True
+
+        if self.lake is not None:
+            publish_unit(self.lake, name, matches, on_commit)
+        else:
+            with self.database.begin() as connection:
+                on_commit(connection)
+        return changes[0]
 
     def _replace(self, job: _Job, hours: Sequence[Hour]) -> dict[RuleHour, AlertChanges]:
         """Bring a rule's matches of some hours in a row up to date."""
@@ -197,6 +250,7 @@ class Correlator:
             known = store.evaluated_at(connection, rule.id, hours)
             signals = _signals(connection, rule, hours)
             before = store.stored(connection, rule.id, hours)
+            news = _News(*store.news(connection, rule.id))
         now = self.clock() - PATIENCE
         now = max(now, known) if known else now
         units = {hour: _Unit(hour, {}, set()) for hour in hours}
@@ -205,11 +259,12 @@ class Correlator:
             hour = hour_of(item.event_time)
             if hour not in units:
                 continue
-            notify = item.notify and job.hours[hour]
+            match = as_match(rule, item)
+            notify = news.include(item, before.get(hour, {}).get(match.id))
             if item.sure_at is not None and item.sure_at > now:
                 awaited[item.sure_at] = awaited.get(item.sure_at, False) or notify
             else:
-                units[hour].add(as_match(rule, item), notify)
+                units[hour].add(match, notify)
         changed = [unit for hour, unit in units.items() if unit.differs(before.get(hour, {}))]
         return _Found(signals, now, changed, awaited)
 
@@ -217,31 +272,24 @@ class Correlator:
         """Replace one hour's matches; `_Changed` when they have been made of what is no longer all there is."""
         first, last = _needed(rule, [unit.hour])
         seen = [item for item in found.signals if first <= item.event_time <= last]
-        name, matches = unit_id(rule.id, unit.hour), list(unit.matches.values())
-        changes: list[AlertChanges] = []
 
-        def on_commit(connection: sa.Connection) -> bool:
+        def check(connection: sa.Connection) -> None:
             if not store.lock_hour(connection, rule.id, unit.hour, found.now):
                 raise _Changed
             if _signals(connection, rule, [unit.hour]) != seen:
                 raise _Changed
-            changes[:] = [self._store(connection, name, unit, matches)]
-            return True
 
-        if self.lake is not None:
-            publish_unit(self.lake, name, matches, on_commit)
-        else:
-            with self.database.begin() as connection:
-                on_commit(connection)
-        return changes[0]
+        return self._publish(unit_id(rule.id, unit.hour), list(unit.matches.values()), unit.notify, check)
 
-    def _store(self, connection: sa.Connection, name: str, unit: _Unit, matches: Sequence[Match]) -> AlertChanges:
+    def _store(
+        self, connection: sa.Connection, name: str, matches: Sequence[Match], notify: Collection[str]
+    ) -> AlertChanges:
         now = self.clock()
         changes = record_matches(
             connection,
             name,
             matches,
-            notify=lambda match: match.id in unit.notify,
+            notify=lambda match: match.id in notify,
             now=now,
             notify_within=self.notify_within,
             route=self.route,
@@ -252,13 +300,15 @@ class Correlator:
 
 def correlator_of(road: Road) -> Correlator:
     """The correlator of a platform, with the correlation rules of its pack."""
+    pack = road.alerting.rules().pack
     return Correlator(
         database=road.database,
-        rules=road.alerting.rules().pack.correlations,
+        rules=pack.correlations,
         route=road.alerting.route,
         notify_within=road.alerting.notify_within,
         clock=road.clock,
         lake=road.lake,
+        whole=not pack.errors,
     )
 
 

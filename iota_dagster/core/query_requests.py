@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -21,26 +21,32 @@ def judged_queries(pack: RulePack) -> list[ScheduledQuery]:
     return [item for item in pack.queries if item.enabled and item.log_type in read]
 
 
-def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: datetime) -> None:
+def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: datetime, *, whole: bool = True) -> None:
     """Let the store know the queries that there are; one that is new is due at the next time that its schedule names.
 
-    Costs one read when it knows them.
+    Where a file of the pack did not load (not `whole`), one that is missing may be in it: it keeps its due time. Costs
+    one read when the store knows them.
     """
     wanted = {item.name: (str(item.schedule), item.schedule.next_after(now)) for item in queries}
     with database.read() as connection:
-        known = {name: state.schedule for name, state in store.states(connection).items()}
+        states = store.states(connection)
+    known = {name: state.schedule for name, state in states.items()}
+    if not whole:
+        wanted = {name: (state.schedule, state.due_at) for name, state in states.items()} | wanted
     if known != {name: schedule for name, (schedule, _) in wanted.items()}:
         with database.begin() as connection:
             store.keep(connection, wanted)
 
 
-def ask_for_run(database: Database, now: datetime) -> str | None:
+def ask_for_run(database: Database, now: datetime, names: Collection[str] | None = None) -> str | None:
     """A key for one run of what is due; None when nothing is, or when somebody has asked for it already.
 
-    Of several that call at once, each query goes to one; no key is ever given twice.
+    `names` are the queries that can run (None: all that the store knows). Of several that call at once, each query goes
+    to one; no key is ever given twice.
     """
     with database.read() as connection:
-        waiting = [state for state in store.states(connection).values() if store.is_waiting(state, now)]
+        states = [item for name, item in store.states(connection).items() if names is None or name in names]
+    waiting = [state for state in states if store.is_waiting(state, now)]
     if not waiting:
         return None
     with database.begin() as connection:

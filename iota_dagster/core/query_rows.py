@@ -69,12 +69,21 @@ def judge_rows(answer: pa.Table, occasion: Occasion, workers: RuleWorkers, store
 
     matches: list[Match] = []
     failures: list[RuleFailure] = []
+    judged = False
     for verdict in workers.evaluate(tasks(), values):
         rows = sent.popleft()
-        failures += verdict.failures
-        for hit in [*verdict.matches, *error_matches(verdict.failures, version)]:
+        failed = verdict.failures if judged else [*_broken(workers, occasion), *verdict.failures]
+        judged = True
+        failures += failed
+        for hit in [*verdict.matches, *error_matches(failed, version)]:
             matches.append(fields.added(match_of_row(hit, occasion, rows[hit.index]), rows[hit.index]))
     return JudgedRows(tuple(matches), tuple(failures), tuple(values.written()) if values else ())
+
+
+def _broken(workers: RuleWorkers, occasion: Occasion) -> list[RuleFailure]:
+    """The rules of a query that could not be loaded."""
+    readers = {rule.id for rule in workers.pack.rules if occasion.log_type in rule.log_types}
+    return [failure for failure in workers.broken if failure.rule_id in readers]
 
 
 def match_of_row(hit: RuleMatch, occasion: Occasion, row: Mapping[str, Any]) -> Match:
@@ -153,9 +162,9 @@ def _own_time(row: Mapping[str, Any], due_at: datetime) -> datetime | None:
     """When a row says that it happened; None where it does not, or cannot mean it."""
     try:
         moment = datetime.fromisoformat(row["p_event_time"])
-    except (KeyError, TypeError, ValueError):
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment if moment <= due_at + _LATEST else None
 
 

@@ -19,6 +19,7 @@ from iota_dagster.core.alerting.ids import period_start
 from iota_dagster.core.detection.rule_errors import PERIOD_MINUTES
 from iota_dagster.core.detection.scheduled_query import ScheduledQuery
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
+from iota_dagster.core.errors import Outage
 from iota_dagster.core.lake.match_files import publish_unit
 from iota_dagster.core.lake.publication import Superseded
 from iota_dagster.core.lake.query import QueryError, QueryLimits, query
@@ -86,7 +87,7 @@ class Querying:
         """
         pack = self.road.alerting.rules().pack
         queries = {item.name: item for item in judged_queries(pack)}
-        keep_schedules(self.road.database, queries.values(), self.road.clock())
+        keep_schedules(self.road.database, queries.values(), self.road.clock(), whole=not pack.errors)
         due = [state for state in self._states() if state.due_at <= self.road.clock() and state.name in queries]
         done = []
         for number, state in enumerate(due):
@@ -122,13 +123,33 @@ class Querying:
         """One query; None when a twin of this run was first."""
         run_at = self.road.clock()
         due_at = item.schedule.latest(state.due_at, run_at)
-        answer = self.ask(item)
-        found = self.judge(item, answer, due_at)
-        outcome = QueryOutcome(run_at, answer.seconds, len(answer.rows), len(found.matches), answer.error)
+        started = self.clock()
         try:
-            changes, changed = self._record(item, state, due_at, found, outcome)
+            answer = self.ask(item)
+            return self._finish(item, state, (due_at, run_at), answer, self.judge(item, answer, due_at))
         except Superseded:
             return None
+        except Outage:
+            raise
+        except Exception as error:  # whatever is wrong with one query or its rows, those behind it have their turn
+            failed = Answer(pa.table({}), self.clock() - started, f"{type(error).__name__}: {error}")
+        try:
+            return self._finish(item, state, (due_at, run_at), failed, JudgedRows())
+        except Superseded:
+            return None
+
+    def _finish(
+        self,
+        item: ScheduledQuery,
+        state: QueryState,
+        times: tuple[datetime, datetime],
+        answer: Answer,
+        found: JudgedRows,
+    ) -> QueryRun:
+        """Record a run by its `times` (due, run); `Superseded` when a twin was first."""
+        due_at, run_at = times
+        outcome = QueryOutcome(run_at, answer.seconds, len(answer.rows), len(found.matches), answer.error)
+        changes, changed = self._record(item, state, due_at, found, outcome)
         rows, seconds, error = outcome.rows, outcome.seconds, outcome.error
         return QueryRun(item.name, due_at, rows, seconds, error, found.failures, changes, changed)
 

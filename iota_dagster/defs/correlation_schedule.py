@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import dagster as dg
 
-from iota_dagster.core.correlating import anything_due, left_over
+from iota_dagster.core.correlation_requests import look, read_look
 from iota_dagster.core.road import Road
 from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -41,13 +41,12 @@ def _road() -> Road:
     description="Asks for a run when a correlation rule has waited long enough for something that did not happen.",
 )
 def correlation_wait_ends(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One look; a run in a minute at most, since the next one finds what this one leaves.
+    """One look; a run in a minute at most, since the next one finds what this one leaves, and fewer for what fails.
 
     What was there to evaluate at the last look and still is belongs to a run that died: it is asked for as well.
     """
-    road, before = _road(), context.cursor
-    left = left_over(road.database)
-    context.update_cursor(left)
-    if not anything_due(road.database, road.clock()) and (not left or left != before):
-        return dg.SkipReason("nothing is due")
-    return dg.RunRequest(run_key=f"correlations-{road.clock():%Y-%m-%dT%H:%M}")
+    road = _road()
+    now = road.clock()
+    found, wanted = look(road.database, now, read_look(context.cursor))
+    context.update_cursor(found.text())
+    return dg.RunRequest(run_key=f"correlations-{now:%Y-%m-%dT%H:%M}") if wanted else dg.SkipReason("nothing is due")

@@ -82,8 +82,10 @@ def scheduled_query_due() -> dg.RunRequest | dg.SkipReason:
     try:
         database.migrate()
         now = datetime.now(UTC)
-        keep_schedules(database, judged_queries(rule_pack(settings)), now)
-        key = ask_for_run(database, now)
+        pack = rule_pack(settings)
+        queries = judged_queries(pack)
+        keep_schedules(database, queries, now, whole=not pack.errors)
+        key = ask_for_run(database, now, [item.name for item in queries])
     finally:
         database.dispose()
     return dg.RunRequest(run_key=f"queries-{key}") if key else dg.SkipReason("no scheduled query is due")

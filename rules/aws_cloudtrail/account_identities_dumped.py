@@ -4,7 +4,7 @@ DUMPS = ("GetAccountAuthorizationDetails", "GetCredentialReport", "GenerateCrede
 
 
 def rule(event):
-    if event.get("eventName") not in DUMPS or by_tool(event):
+    if event.get("eventName") not in DUMPS:
         return False
     if not long_term_key(event) and not machine(event):
         return False
@@ -18,7 +18,9 @@ def title(event):
 
 
 def severity(event):
-    return "HIGH" if machine(event) else "DEFAULT"
+    if machine(event):
+        return "HIGH"
+    return "LOW" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

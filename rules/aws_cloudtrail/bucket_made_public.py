@@ -4,6 +4,7 @@ from cloudtrail_helpers import (
     as_list,
     attempt,
     call_context,
+    confined,
     failed,
     policy_statements,
     public_principal,
@@ -17,6 +18,13 @@ EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AllUsers",
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
+GRANT_HEADERS = {
+    "x-amz-grant-read": "READ",
+    "x-amz-grant-read-acp": "READ_ACP",
+    "x-amz-grant-write": "WRITE",
+    "x-amz-grant-write-acp": "WRITE_ACP",
+    "x-amz-grant-full-control": "FULL_CONTROL",
+}
 READING = ("s3:get", "s3:list")
 
 
@@ -30,11 +38,16 @@ def rule(event):
 
 def public_statements(event):
     statements = policy_statements(request(event, "bucketPolicy"))
-    return [statement for statement in statements if public_principal([statement])]
+    return [statement for statement in statements if public_principal([statement]) or all_but_some(statement)]
+
+
+def all_but_some(statement):
+    """Whether a statement lets in everybody but those that it names."""
+    return statement.get("Effect") == "Allow" and "NotPrincipal" in statement and not confined(statement)
 
 
 def public_grants(event):
-    grants = texts_of_grants(event)
+    grants = [*texts_of_grants(event), *grants_by_header(event)]
     return [permission for group, permission in grants if group in EVERYBODY]
 
 
@@ -42,6 +55,12 @@ def texts_of_grants(event):
     grants = as_list(event.deep_walk("requestParameters", "AccessControlPolicy", "AccessControlList", "Grant"))
     known = [grant for grant in grants if isinstance(grant, dict) and isinstance(grant.get("Grantee"), dict)]
     return [(grant["Grantee"].get("URI"), str(grant.get("Permission"))) for grant in known]
+
+
+def grants_by_header(event):
+    """The groups in headers like `x-amz-grant-read: uri="http://...AllUsers", id="..."`, each with its permission."""
+    headers = [(permission, text) for name, permission in GRANT_HEADERS.items() for text in texts(event, name)]
+    return [(group, permission) for permission, text in headers for group in EVERYBODY if group in text]
 
 
 def writable(event):

@@ -7,7 +7,7 @@ def rule(event):
         return False
     if not long_term_key(event) and not machine(event):
         return False
-    return not by_tool(event) and not from_console(event) and not by_service(event)
+    return not from_console(event) and not by_service(event)
 
 
 def title(event):
@@ -15,7 +15,9 @@ def title(event):
 
 
 def severity(event):
-    return "HIGH" if machine(event) else "DEFAULT"
+    if machine(event):
+        return "HIGH"
+    return "LOW" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

@@ -6,7 +6,6 @@ def rule(event):
     return (
         event.get("eventName") in ("GetFunction20150331v2", "GetFunction20150331")
         and not failed(event)
-        and not by_tool(event)
         and not from_console(event)
         and not by_service(event)
     )
@@ -14,6 +13,10 @@ def rule(event):
 
 def title(event):
     return f"{actor(event)} read the code of many functions in account {account(event)}"
+
+
+def severity(event):
+    return "LOW" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

@@ -4,7 +4,7 @@ CALLS = ("AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation")
 
 
 def rule(event):
-    return event.get("eventName") in CALLS and not by_service(event) and not by_tool(event)
+    return event.get("eventName") in CALLS and not by_service(event)
 
 
 def title(event):
@@ -13,7 +13,9 @@ def title(event):
 
 
 def severity(event):
-    return "HIGH" if machine(event) and not failed(event) else "DEFAULT"
+    if machine(event) and not failed(event):
+        return "HIGH"
+    return "INFO" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

@@ -12,15 +12,16 @@ QUESTIONS = (
 
 def rule(event):
     return (
-        event.get("eventName") in QUESTIONS
-        and event.get("eventSource") == "ses.amazonaws.com"
-        and long_term_key(event)
-        and not by_tool(event)
+        event.get("eventName") in QUESTIONS and event.get("eventSource") == "ses.amazonaws.com" and long_term_key(event)
     )
 
 
 def title(event):
     return f"{actor(event)} asked what mail can be sent from account {account(event)}"
+
+
+def severity(event):
+    return "LOW" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

@@ -15,7 +15,7 @@ from cloudtrail_helpers import (
 def rule(event):
     if event.get("eventName") != "CreateUser" or event.get("eventSource") != "iam.amazonaws.com":
         return False
-    return bool(machine(event)) and not by_service(event) and not by_tool(event)
+    return bool(machine(event)) and not by_service(event)
 
 
 def title(event):
@@ -24,7 +24,7 @@ def title(event):
 
 
 def severity(event):
-    return "MEDIUM" if failed(event) else "DEFAULT"
+    return "MEDIUM" if failed(event) or by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

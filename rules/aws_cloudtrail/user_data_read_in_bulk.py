@@ -6,7 +6,6 @@ def rule(event):
     return (
         event.get("eventName") == "DescribeInstanceAttribute"
         and request(event, "attribute") == "userData"
-        and not by_tool(event)
         and not from_console(event)
         and not by_service(event)
     )
@@ -14,6 +13,10 @@ def rule(event):
 
 def title(event):
     return f"{actor(event)} read the user data of many instances in account {account(event)}"
+
+
+def severity(event):
+    return "LOW" if by_tool(event) else "DEFAULT"
 
 
 def dedup(event):

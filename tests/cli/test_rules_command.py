@@ -133,3 +133,11 @@ def test_the_folder_rules_is_the_default(good: Path, monkeypatch: pytest.MonkeyP
     (good / "a.yml").rename(good / "rules" / "a.yml")
     (good / "a.py").rename(good / "rules" / "a.py")
     assert "2 passed" in iota().stdout
+
+
+def test_what_an_event_says_cannot_steer_the_terminal(good: Path) -> None:
+    (good / "a.py").write_text("def rule(event):\n    raise ValueError('\\x1b[2J' + event['name'])\n")
+    result = iota(good)
+    assert result.exit_code == 1
+    assert "\\x1b[2J" in result.stdout
+    assert "\x1b" not in result.stdout

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.alerting.grouping import Slice, alert_of, slices_with_alerts
+from iota_dagster.core.alerting.grouping import Fact, Slice, alert_of, slices_with_alerts
 from iota_dagster.core.alerting.paging import alerts_to_send, oldest_to_send
 from iota_dagster.core.alerting.windows import merged, reach_of, shifted
 from iota_dagster.core.model import Match
@@ -178,3 +178,21 @@ def test_old_events_and_repeated_ones_disturb_nobody() -> None:
     assert sent(found, since=at(11)) == []
     assert sent(slices_with_alerts(facts_of([a_match("a", 10)], notify=False))) == []
     assert oldest_to_send(at(60), timedelta(hours=1)) == START
+
+
+def counted(facts: list[Fact]) -> list[Fact]:
+    """The facts with those of one moment put together, as the store reads them."""
+    alike: dict[tuple[object, ...], list[Fact]] = {}
+    for fact in facts:
+        key = fact.alert_id, fact.event_time, fact.period_minutes, fact.threshold, fact.unique_value, fact.create_alert
+        alike.setdefault(key, []).append(fact)
+    return [
+        replace(held[0], id=min(fact.id for fact in held), notify=any(fact.notify for fact in held), count=len(held))
+        for held in alike.values()
+    ]
+
+
+@given(match_sets(), st.data())
+def test_matches_of_one_moment_may_be_counted_instead_of_listed(matches: list[Match], data: st.DataObject) -> None:
+    facts = [replace(fact, notify=data.draw(st.booleans())) for fact in facts_of(matches)]
+    assert slices_with_alerts(counted(facts)) == slices_with_alerts(facts)

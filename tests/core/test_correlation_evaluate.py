@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.core.detection.correlation.evaluate import CorrelationMatch, evaluate, foresee
+from iota_dagster.core.detection.correlation.keys import MOST_KEYS
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, Frame, Member
 from iota_dagster.core.detection.correlation.signals import Signal, extract
 from tests.core.correlation_cases import BRUTE_FORCE, UNANSWERED, WEAKENED, a_rule, a_signal, at
@@ -388,3 +389,29 @@ class _Known:
 
 def _frozen(found: Sequence[CorrelationMatch]) -> Iterator[_Known]:
     return map(_Known, found)
+
+
+TWO_JOINS = """\
+Detection:
+  - Group: [{ ID: A, RuleID: A }, { ID: B, RuleID: B }]
+    MatchCriteria:
+      who: [{ GroupID: A, Match: user }, { GroupID: B, Match: user }]
+      where: [{ GroupID: A, Match: ip }, { GroupID: B, Match: ip }]
+      what: [{ GroupID: A, Match: key }, { GroupID: B, Match: key }]
+"""
+
+
+def test_long_lists_that_somebody_wrote_into_events_make_few_keys(caplog: pytest.LogCaptureFixture) -> None:
+    many = [f"{number:03}" for number in range(256)]
+    first, last = (a_signal(name, 0, user=many, ip=many, key=many) for name in "AB")
+    found = foresee(a_rule(TWO_JOINS), [first, last])
+    assert len({match.values for match in found}) == MOST_KEYS
+    assert found == foresee(a_rule(TWO_JOINS), [last, first])
+    assert "16777216 keys" in caplog.text
+
+
+def test_values_that_only_one_side_has_push_no_shared_one_out() -> None:
+    noise = [f"{number:03}" for number in range(255)]
+    first = a_signal("A", 0, user=[*noise, "zoe"], ip=[*noise, "zone"], key=[*noise, "zip"])
+    (match, _) = foresee(a_rule(TWO_JOINS), [first, a_signal("B", 0, user="zoe", ip="zone", key="zip")])
+    assert [value for _, value in match.values] == ["zoe", "zone", "zip"]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.alerting import outbox
 from iota_dagster.core.correlating import PATIENCE, Correlated, Correlator, anything_due
+from iota_dagster.core.correlation_requests import Look, look, read_look
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import Alert, Match
@@ -254,7 +256,7 @@ def test_a_rule_that_fails_keeps_its_work_and_does_not_stop_the_others(store: Da
     record(store, "b1", *attack())
     done = a_correlator(store, broken, a_rule(TAKEOVER)).correlate()
     assert list(done.failures) == ["Broken"]
-    assert (len(open_alerts(store)), left(store)) == (1, 2)
+    assert (len(open_alerts(store)), left(store)) == (2, 2)  # what the other found, and that this one fails
     assert a_correlator(store).correlate().failures == {}
     assert left(store) == 0
 
@@ -367,3 +369,82 @@ def test_touching_the_same_hours_again_is_not_forgotten(store: Database) -> None
         assert correlations.touched(connection)[key] == correlations.Touch(1, True)
         correlations.settle(connection, correlations.touched(connection))
         assert correlations.touched(connection) == {}
+
+
+def test_in_a_touched_hour_only_what_is_new_pages(store: Database) -> None:
+    record(store, "b1", *attack(), notify=False)
+    a_correlator(store).correlate()
+    record(store, "b2", a_member("Login.Failed", 12, user="bob"))
+    a_correlator(store).correlate()
+    assert (len(open_alerts(store)), sent(store)) == (1, 0)
+
+
+def test_another_wording_pages_nobody_again(store: Database) -> None:
+    record(store, "b1", *attack())
+    a_correlator(store).correlate()
+    record(store, "b2", a_member("Login.Failed", 12, user="bob"))
+    a_correlator(store, a_rule(TAKEOVER, HEAD.replace("Account taken over", "Takeover"))).correlate()
+    assert (open_alerts(store), sent(store)) == ([("Takeover: alice", "open")], 1)
+
+
+def test_a_match_that_gets_a_new_member_may_page(store: Database) -> None:
+    record(store, "b1", *attack(), notify=False)
+    a_correlator(store).correlate()
+    record(store, "b2", a_member("Login.Failed", 7))
+    a_correlator(store).correlate()
+    assert (len(open_alerts(store)), sent(store)) == (1, 1)
+
+
+def failures_told(store: Database) -> list[tuple[str, str]]:
+    with store.read() as connection:
+        return [(alert.rule_id, alert.status) for alert in list_alerts(connection) if "RuleFailed" in alert.rule_id]
+
+
+def test_a_rule_that_fails_is_an_alert_a_day_until_it_works(store: Database) -> None:
+    works = a_rule(TAKEOVER)
+    record(store, "b1", *attack())
+    for _ in range(3):
+        a_correlator(store, replace(works, joins=())).correlate()
+    assert (failures_told(store), sent(store)) == ([("iota.RuleFailed.Takeover", "open")], 1)
+    a_correlator(store, works).correlate()
+    assert (failures_told(store), len(open_alerts(store)), left(store)) == ([], 1, 0)
+
+
+def test_what_a_rule_in_an_unreadable_file_would_do_is_done_when_it_can_be_read(store: Database) -> None:
+    moment = at(10)
+    exposed = a_rule(EXPOSED)
+    record(store, "b1", a_member("Key.Exposed", 0.5))
+    a_correlator(store, exposed, now=lambda: moment).correlate()
+    moment = at(60)
+    other = a_rule(TAKEOVER, HEAD.replace("Takeover", "Other"))
+    without = replace(a_correlator(store, other, now=lambda: moment), whole=False)
+    record(store, "b2", a_member("Key.Exposed", 2, user="bob"))
+    without.correlate()
+    without.correlate()
+    assert (open_alerts(store), left(store)) == ([], 0)
+    a_correlator(store, exposed, now=lambda: moment).correlate()
+    assert sorted(open_alerts(store)) == [("Account taken over: alice", "open"), ("Account taken over: bob", "open")]
+    assert (sent(store), left(store), anything_due(store, moment)) == (2, 0, False)
+
+
+def test_a_rule_that_is_no_more_leaves_nothing_to_do(store: Database) -> None:
+    record(store, "b1", a_member("Key.Exposed", 0.5))
+    a_correlator(store, a_rule(EXPOSED), now=lambda: at(10)).correlate()
+    a_correlator(store, now=lambda: at(60)).correlate()
+    assert (left(store), anything_due(store, at(60))) == (0, False)
+
+
+def test_runs_are_asked_for_ever_less_often_for_what_fails(store: Database) -> None:
+    record(store, "b1", *attack())
+    seen, moment, asked = Look(), at(120), []
+    for minute in range(24 * 60):
+        seen, wanted = look(store, moment + timedelta(minutes=minute), read_look(seen.text()))
+        asked += [minute] if wanted else []
+    assert asked[:7] == [1, 2, 4, 8, 16, 32, 64]
+    assert {after - before for before, after in pairwise(asked[6:])} == {60}
+    record(store, "b2", *attack()[1:])  # something else: not at once, since whoever brought it is at it
+    assert [look(store, moment, seen)[1], look(store, moment, look(store, moment, seen)[0])[1]] == [False, True]
+
+
+def test_a_cursor_that_cannot_be_read_is_an_empty_one() -> None:
+    assert read_look(None) == read_look("0f1e2d3c4b5a6978") == Look()

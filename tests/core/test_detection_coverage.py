@@ -141,3 +141,20 @@ def test_one_file_may_be_named_and_a_technique_is_named_by_its_file(tmp_path: Pa
     file.touch()
     assert list(log_files(file)) == [file.resolve()]
     assert technique_name(file) == "aws.x"
+
+
+def test_rules_remember_and_look_up_as_in_production(tmp_path: Path, logs: Path) -> None:
+    rules(tmp_path / "r", Read="")
+    code = """\
+from panther_detection_helpers.caching import get_string_set, put_string_set
+def rule(event):
+    seen = get_string_set("names")
+    put_string_set("names", [*seen, event["eventName"]])
+    return event.udm("what") == "Read" and "Read" in seen
+"""
+    (tmp_path / "r" / "Read.py").write_text(code)
+    model = "AnalysisType: datamodel\nDataModelID: M\nEnabled: true\nLogTypes: [AWS.CloudTrail]\n"
+    (tmp_path / "r" / "model.yml").write_text(model + "Mappings: [{ Name: what, Path: eventName }]\n")
+    report = measure(load_rules([tmp_path / "r"]), logs)
+    assert report.failures == ()
+    assert sum(alert.matches for alert in report.alerts) == 2

@@ -91,3 +91,8 @@ def test_values_of_an_answer_become_json() -> None:
         *("2026-11-22T09:14:03Z", "2026-11-22T09:14:03Z", "2026-11-22", "a\\xff"),
     ]
     assert plain({"days": [timedelta(days=1)], "ok": True}) == {"days": ["1 day, 0:00:00"], "ok": True}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_time_beyond_the_calendar_is_not_believed(text: str) -> None:
+    assert a_match({"p_event_time": text}).event_time == DUE

@@ -22,7 +22,11 @@ from iota_dagster.core.model import Alert, Match
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What grouping needs to know of a match; `notify`: an object's first completion brought it."""
+    """What grouping needs to know of a match; `notify`: an object's first completion brought it.
+
+    One fact may stand for a `count` of matches that differ in nothing but their ids and `notify`: then `id` is the
+    first of theirs, and `notify` says whether one of them notifies.
+    """
 
     id: str
     alert_id: str
@@ -32,6 +36,7 @@ class Fact:
     unique_value: str | None
     notify: bool
     create_alert: bool = True
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def _slice(alert_id: str, members: Sequence[Fact], qualifying: dict[str, datetim
         lead=lead.id,
         start=period_start(lead.event_time, lead.period_minutes),
         period_minutes=lead.period_minutes,
-        matches=len(members),
+        matches=sum(fact.count for fact in members),
         first_event_time=members[0].event_time,
         last_event_time=members[-1].event_time,
         first_qualifying=lead.event_time,
@@ -141,19 +146,19 @@ def _qualifying_by(ordered: Sequence[Fact], minutes: int) -> Iterator[tuple[str,
     """One walk of a window of `minutes` over all matches; judges those that have this period."""
     period = timedelta(minutes=minutes)
     window: Counter[tuple[str, str]] = Counter()
-    oldest, notifying = 0, None
+    oldest, size, notifying = 0, 0, None
     for moment, together in groupby(ordered, key=attrgetter("event_time")):
         arrived = list(together)
-        window.update(_counted(fact) for fact in arrived)
+        size += sum(_enter(window, fact) for fact in arrived)
         while moment - ordered[oldest].event_time >= period:
-            _leave(window, _counted(ordered[oldest]))
+            size -= _leave(window, ordered[oldest])
             oldest += 1
         if any(fact.notify for fact in arrived):
             notifying = moment
         elif notifying and moment - notifying >= period:
             notifying = None
         for fact in arrived:
-            if fact.period_minutes == minutes and len(window) >= fact.threshold:
+            if fact.period_minutes == minutes and size >= fact.threshold:
                 yield fact.id, notifying
 
 
@@ -162,9 +167,23 @@ def _counted(fact: Fact) -> tuple[str, str]:
     return ("match", fact.id) if fact.unique_value is None else ("value", fact.unique_value)
 
 
-def _leave(window: Counter[tuple[str, str]], value: tuple[str, str]) -> None:
-    """Take one match out of a window, whose size is its number of distinct values."""
-    if window[value] == 1:
-        del window[value]
-    else:
-        window[value] -= 1
+def _enter(window: Counter[tuple[str, str]], fact: Fact) -> int:
+    """Take a fact into a window; by how much more that counts."""
+    value = _counted(fact)
+    window[value] += 1
+    return _weight(fact) if window[value] == 1 else 0
+
+
+def _leave(window: Counter[tuple[str, str]], fact: Fact) -> int:
+    """Take a fact out of a window; by how much less that counts."""
+    value = _counted(fact)
+    window[value] -= 1
+    if window[value]:
+        return 0
+    del window[value]
+    return _weight(fact)
+
+
+def _weight(fact: Fact) -> int:
+    """How much a fact counts: its matches, or one value."""
+    return fact.count if fact.unique_value is None else 1

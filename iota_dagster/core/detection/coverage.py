@@ -2,7 +2,8 @@
 
 Two kinds of recordings: logs of an environment, with a ground truth that lists each technique's calls; and one file
 per technique that holds nothing but the attack. A technique is detected when an alert has one of its calls among its
-matches. Alerts are grouped as in production, thresholds and dedup counted.
+matches. Alerts are grouped as in production, thresholds and dedup counted; data models, tables and what rules remember
+work as there, and each set of files begins without memories.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 from iota_dagster.core.alerting.grouping import Fact, slices_with_alerts
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.detection.engine import Engine
+from iota_dagster.core.detection.key_values import MemoryValues, use
+from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.recordings import (
     LOG_TYPE,
     RecordedEvent,
@@ -27,6 +30,7 @@ from iota_dagster.core.detection.recordings import (
     technique_name,
 )
 from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
 from iota_dagster.core.errors import RuleError
 from iota_dagster.core.hours import hour_of
@@ -119,7 +123,9 @@ def measure(
 ) -> CoverageReport:
     """Judge CloudTrail files below `logs`, and each file below `techniques` by itself; their folders may overlap."""
     started = time.perf_counter()
-    engine = Engine(pack.rules)
+    importer = Importer()
+    context, failed = load_surroundings(pack.surroundings, importer)
+    engine = Engine(pack.rules, importer=importer, context=context)
     attacks = list(log_files(techniques)) if techniques else []
     environment = _judge(engine, [file for file in log_files(logs) if file not in attacks])
     outcomes = [_outcome(technique, "logs", environment) for technique in truth]
@@ -134,7 +140,7 @@ def measure(
         alerts=tuple(alert for judged in sets for alert in judged.alerts),
         outside=tuple(alert for alert in environment.alerts if alert.events.isdisjoint(attacked)),
         signals=dict(sum((judged.signals for judged in sets), Counter())),
-        failures=(*engine.broken, *(failure for judged in sets for failure in judged.failures)),
+        failures=(*failed, *engine.broken, *(failure for judged in sets for failure in judged.failures)),
         events=sum(len(judged.events) for judged in sets),
         left_out=sum(judged.left_out for judged in sets),
         seconds=round(time.perf_counter() - started, 3),
@@ -166,11 +172,12 @@ def _judge(engine: Engine, files: Sequence[Path]) -> _Judged:
     recording = read_recording(files)
     hits: list[tuple[RuleMatch, RecordedEvent]] = []
     failures: list[RuleFailure] = []
-    for first in range(0, len(recording.events), _AT_ONCE):
-        some = recording.events[first : first + _AT_ONCE]
-        verdict = engine.evaluate(LOG_TYPE, [event.record for event in some])
-        hits += [(match, some[match.index]) for match in verdict.matches]
-        failures += verdict.failures
+    with use(MemoryValues()) as session:
+        for first in range(0, len(recording.events), _AT_ONCE):
+            some = recording.events[first : first + _AT_ONCE]
+            verdict = engine.evaluate(LOG_TYPE, [event.record for event in some], session=session)
+            hits += [(match, some[match.index]) for match in verdict.matches]
+            failures += verdict.failures
     events = frozenset(event.id for event in recording.events)
     signals = Counter(match.rule_id for match, _ in hits if not match.create_alert)
     return _Judged(events, tuple(_alerts(hits)), signals, tuple(failures), recording.left_out)

@@ -69,13 +69,15 @@ def record_matches(
     now: datetime,
     notify_within: timedelta,
     route: Route,
+    unjudged: Collection[str] = (),
 ) -> AlertChanges:
     """Make `found` the batch's matches and bring alerts and outbox in line, all in the caller's transaction.
 
     `found` is the whole output of the batch's current revision: matches of the batch that are no longer in it go. An
     id that another batch owned passes to this one: an event is admitted once, so the other has given it up or is about
     to, and its own removal leaves alone what it no longer owns. The caller sees to it, in the same transaction, that
-    no outdated revision is recorded.
+    no outdated revision is recorded. `unjudged` are the ids of rules that failed: that they found nothing says nothing,
+    so what is stored of theirs stays.
 
     `notify` is true for matches that an object's first completion brings; a function decides match by match when a
     batch holds both first and repeated objects. It is remembered with the match. Only an alert without any outbox row
@@ -88,7 +90,8 @@ def record_matches(
     incoming = {match.id: match for match in map(storable, found)}
     notifying = {match.id for match in incoming.values() if (notify(match) if callable(notify) else notify)}
     stored = _lock_groups(connection, batch_id, incoming)
-    gone = [row.id for row in stored.values() if row.batch_id == batch_id and row.id not in incoming]
+    lost = (row for row in stored.values() if row.batch_id == batch_id and row.id not in incoming)
+    gone = [row.id for row in lost if row.rule_id not in unjudged]
     _write_matches(connection, batch_id, incoming.values(), notifying, gone)
 
     changed = [*incoming.values(), *stored.values()]
@@ -196,15 +199,25 @@ def _reaches(connection: sa.Connection, changed: Iterable[Any]) -> dict[Group, R
 
 
 def _slices(connection: sa.Connection, reaches: Mapping[Group, Reach]) -> dict[Group, list[Slice]]:
-    """The alerts of each group in and next to what was touched, from all of the stored matches that decide them."""
+    """The alerts of each group in and next to what was touched, from all of the stored matches that decide them.
+
+    Those of one moment come as one fact: of millions in an hour, a few thousand.
+    """
     facts: dict[Group, list[Fact]] = defaultdict(list)
-    columns = [matches.c[item.name] for item in fields(Fact)]
+    table = matches.c
+    alike = (table.alert_id, table.event_time, table.period_minutes, table.threshold, table.unique_value)
+    notify = sa.func.max(sa.case((table.notify, 1), else_=0))
+    counted = (sa.func.min(table.id), *alike, notify, sa.func.count())
     for spans in _spans({group: reach.to_read for group, reach in reaches.items()}):
-        query = sa.select(spans.c.rule_id, spans.c.dedup, *columns).where(matches.c.create_alert)
-        for rule_id, dedup, *values in connection.execute(
-            query.select_from(_within(spans, matches, matches.c.event_time))
+        query = sa.select(spans.c.rule_id, spans.c.dedup, *counted).select_from(
+            _within(spans, matches, table.event_time)
+        )
+        query = query.where(table.create_alert).group_by(spans.c.rule_id, spans.c.dedup, *alike)
+        for rule_id, dedup, first, alert, moment, minutes, threshold, unique, notifies, count in connection.execute(
+            query
         ):
-            facts[rule_id, dedup].append(Fact(*values))
+            fact = Fact(first, alert, moment, minutes, threshold, unique, bool(notifies), count=count)
+            facts[rule_id, dedup].append(fact)
     return {group: slices_with_alerts(facts[group]) for group in reaches}
 
 

@@ -43,6 +43,8 @@ class StoredMatch:
 LOG_TYPE = "iota.correlation"
 """The log type of what correlation rules match: their events are other rules' matches."""
 
+_PARKED = "iota.Parked."
+"""Begins the rule ids of work that is kept for rules which cannot be read at present."""
 _MINUTE = timedelta(minutes=1)
 _excluded_notify = sa.literal_column("excluded.notify", sa.Boolean)
 
@@ -81,21 +83,42 @@ def touch_hours(connection: sa.Connection, hours: Mapping[RuleHour, bool]) -> No
 
 def touched(connection: sa.Connection) -> dict[RuleHour, Touch]:
     """What has changed and was not looked at since."""
-    rows = connection.execute(sa.select(correlation_work))
+    rows = connection.execute(sa.select(correlation_work).where(~_is_parked()))
     return {(row.rule_id, row.hour): Touch(row.version, row.notify) for row in rows}
 
 
-def settle(connection: sa.Connection, seen: Mapping[RuleHour, Touch]) -> None:
-    """Forget what has been looked at; what was touched again meanwhile stays."""
+def settle(connection: sa.Connection, seen: Mapping[RuleHour, Touch], *, park: bool = False) -> None:
+    """Forget what has been looked at (or `park` it); what was touched again meanwhile stays."""
+    if park:
+        touch_hours(
+            connection, {(f"{_PARKED}{rule_id}", hour): found.notify for (rule_id, hour), found in seen.items()}
+        )
+    _forget(connection, {key: found.version for key, found in seen.items()})
+
+
+def unpark(connection: sa.Connection) -> None:
+    """Put back what was parked: all rules can be read again. Costs one read when nothing was."""
+    rows = connection.execute(sa.select(correlation_work).where(_is_parked())).all()
+    if rows:
+        touch_hours(connection, {(row.rule_id.removeprefix(_PARKED), row.hour): row.notify for row in rows})
+        _forget(connection, {(row.rule_id, row.hour): row.version for row in rows})
+
+
+def _forget(connection: sa.Connection, versions: Mapping[RuleHour, int]) -> None:
+    """Delete work that is still of these versions."""
     table = correlation_work.c
     gone = sa.delete(correlation_work).where(
         table.rule_id == sa.bindparam("rule"),
         table.hour == sa.bindparam("at"),
         table.version == sa.bindparam("seen"),
     )
-    rows = [{"rule": rule_id, "at": hour, "seen": found.version} for (rule_id, hour), found in sorted(seen.items())]
+    rows = [{"rule": rule_id, "at": hour, "seen": seen} for (rule_id, hour), seen in sorted(versions.items())]
     if rows:
         connection.execute(gone, rows)
+
+
+def _is_parked() -> sa.ColumnElement[bool]:
+    return correlation_work.c.rule_id.startswith(_PARKED, autoescape=True)
 
 
 # ── what is waited for ──
@@ -108,7 +131,7 @@ def wait(connection: sa.Connection, rule_id: str, moments: Mapping[datetime, boo
     """
     due: dict[datetime, bool] = {}
     for moment, notify in moments.items():
-        minute = _whole_minute(moment)
+        minute = whole_minute(moment)
         due[minute] = due.get(minute, False) or notify
     either = sa.or_(correlation_waits.c.notify, _excluded_notify)
     rows = [{"rule_id": rule_id, "due_at": minute, "notify": notify} for minute, notify in sorted(due.items())]
@@ -132,9 +155,17 @@ def end_wait(connection: sa.Connection, rule_id: str, moments: Iterable[datetime
         connection.execute(sa.delete(correlation_waits).where(table.rule_id == rule_id, table.due_at.in_(chunk)))
 
 
-def _whole_minute(moment: datetime) -> datetime:
-    """The first whole minute at or after a moment."""
+def whole_minute(moment: datetime) -> datetime:
+    """The first whole minute at or after a moment: by those waits are kept."""
     return moment + -timedelta(seconds=moment.second, microseconds=moment.microsecond) % _MINUTE
+
+
+def news(connection: sa.Connection, rule_id: str) -> tuple[set[RuleHour], set[datetime]]:
+    """What may page and is not dealt with: other rules' hours that were touched, and moments that a rule waits for."""
+    work, waits = correlation_work.c, correlation_waits.c
+    hours = connection.execute(sa.select(work.rule_id, work.hour).where(work.notify))
+    moments = connection.scalars(sa.select(waits.due_at).where(waits.rule_id == rule_id, waits.notify))
+    return {(row.rule_id, row.hour) for row in hours}, set(moments)
 
 
 # ── what is looked at, and what is replaced ──
@@ -198,4 +229,14 @@ def stored(connection: sa.Connection, rule_id: str, hours: Sequence[Hour]) -> di
     found: dict[Hour, dict[str, StoredMatch]] = {}
     for row in connection.execute(query):
         found.setdefault(row.event_hour, {})[row.id] = StoredMatch(row.rule_version, row.context, row.notify)
+    return found
+
+
+def units_of_rules(connection: sa.Connection, rule_ids: Collection[str]) -> dict[str, set[str]]:
+    """The units of work that the stored matches of some rules belong to, by rule."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunked(sorted(rule_ids)):
+        query = sa.select(matches.c.rule_id, matches.c.batch_id).where(matches.c.rule_id.in_(chunk)).distinct()
+        for rule_id, unit in connection.execute(query):
+            found.setdefault(rule_id, set()).add(unit)
     return found

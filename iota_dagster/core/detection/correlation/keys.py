@@ -1,18 +1,25 @@
 """Which values the members of a rule share: one key for each choice of a value for every join.
 
 Matches whose fields are lists stand under several keys; what is compared is whether the lists have a value in common.
+Whoever writes an event may have written the lists: a value that no match of another member has makes no key, and of
+those that are left a match stands under `MOST_KEYS` at most, the first in order of the values.
 """
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import product
+from itertools import islice, product
+from math import prod
 
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, Member
 from iota_dagster.core.detection.correlation.signals import Signal
+
+MOST_KEYS = 64
+"""The most keys of one match: with several joins, as many as there are choices of a value for each."""
 
 Key = tuple[str | None, ...]
 """A value for each join; None where it is not known."""
@@ -41,6 +48,7 @@ class Track:
 
 
 EMPTY = Track(())
+_log = logging.getLogger(__name__)
 
 
 class Tracks:
@@ -52,7 +60,8 @@ class Tracks:
             by_rule[signal.rule_id].append(signal)
         self._members = rule.members
         self._width = len(rule.joins)
-        self._tracks = [_by_values(member, by_rule[member.rule_id]) for member in rule.members]
+        wanted = _wanted(rule.members, by_rule)
+        self._tracks = [_by_values(member, by_rule[member.rule_id], wanted) for member in rule.members]
 
     def choices(self) -> Iterator[Key]:
         """Every key under which each present member has a match, in a fixed order."""
@@ -71,11 +80,25 @@ class Tracks:
         return self._tracks[number].get(values, EMPTY)
 
 
-def _by_values(member: Member, signals: Iterable[Signal]) -> dict[Key, Track]:
+def _wanted(members: Sequence[Member], by_rule: Mapping[str, Sequence[Signal]]) -> dict[int, set[str]]:
+    """Of each join the values that some match of every present member has: no other can be part of a key."""
+    wanted: dict[int, set[str]] = {}
+    for member in members:
+        if not member.absent:
+            for join, paths in member.joins:
+                found = {value for signal in by_rule[member.rule_id] for value in _shared(signal, paths)}
+                wanted[join] = wanted[join] & found if join in wanted else found
+    return wanted
+
+
+def _by_values(member: Member, signals: Iterable[Signal], wanted: Mapping[int, set[str]]) -> dict[Key, Track]:
     """A member's matches by the values of its joins."""
     found: dict[Key, list[Signal]] = defaultdict(list)
     for signal in signals:
-        for values in product(*(_shared(signal, paths) for _, paths in member.joins)):
+        choices = [sorted(_shared(signal, paths) & wanted.get(join, set())) for join, paths in member.joins]
+        if (count := prod(map(len, choices))) > MOST_KEYS:
+            _log.warning("match %s: %d keys of a correlation, only %d are compared", signal.id, count, MOST_KEYS)
+        for values in islice(product(*choices), MOST_KEYS):
             found[values].append(signal)
     return {values: Track(held) for values, held in found.items()}
 
