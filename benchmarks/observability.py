@@ -210,6 +210,7 @@ def _without_figures() -> None:
     _replace(figures, "arrivals", lambda *_: {})
     _replace(figures, "since_commit", lambda *_: [])
     _replace(batch_figures, "event_figures", lambda *_, **__: Figures())
+    _replace(batch_figures, "usable_times", lambda *_: None)
 
 
 def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,17 +25,25 @@ from iota_dagster.core.store.lake_catalog import TableHour
 
 _FATES = {KEPT: "kept", DUPLICATE: "duplicate", CONFLICT: "conflicting"}
 _MICROSECONDS = 1_000_000
+_AT_ONCE = 1 << 16
+"""Rows whose lags are worked out together: what they need besides is bounded by it."""
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for a row's time that is not usable, among `usable_times`."""
 
 
 def event_figures(
     batch: Batch,
     prepared: Prepared,
+    times: NDArray[np.int64],
     fate: NDArray[np.int8],
     change: Commit,
     arrivals: Mapping[int, Arrival],
     now: datetime,
 ) -> Figures:
-    """What a commit says of records, objects and quarantine; lags only of what is read for the first time."""
+    """What a commit says of records, objects and quarantine; lags only of what is read for the first time.
+
+    `times` are the rows' `usable_times`.
+    """
     found = Figures()
     _count_fates(found, prepared, fate)
     for reason, count in Counter(item.reason for item in change.quarantine).items():
@@ -48,7 +56,7 @@ def event_figures(
         found.add(metrics.CONTENT_BYTES, item.integration, value=outcome.content_bytes)
     first = {item.id for item in batch.objects if item.first_completion}
     _object_lags(found, [arrival for key, arrival in arrivals.items() if key in first], now)
-    _event_times(found, batch, prepared, fate == KEPT, arrivals)
+    _event_times(found, batch, prepared, np.where(fate == KEPT, times, NO_TIME), arrivals)
     return found
 
 
@@ -68,15 +76,34 @@ def _object_lags(found: Figures, arrivals: Sequence[Arrival], now: datetime) -> 
     found.observe(metrics.LAG, "received_to_committed", seconds=committed)
 
 
+def usable_times(prepared: Prepared) -> NDArray[np.int64]:
+    """The time of every decoded row in microseconds, `NO_TIME` where none is usable.
+
+    Read from the work files, so before a commit is tried: whatever lies between look-up and commit invites conflicts.
+    """
+    found = np.full(len(prepared.rows.position), NO_TIME, np.int64)
+    start = 0
+    for part in prepared.parts:
+        for rows in prepared.work.all_batches(part, ["p_event_time", "p_event_time_flag"]):
+            timed = pc.is_null(rows.column("p_event_time_flag")).to_numpy(zero_copy_only=False)
+            moments: Any = rows.column("p_event_time").to_numpy(zero_copy_only=False)
+            found[start : start + rows.num_rows][timed] = moments[timed].astype("datetime64[us]").astype(np.int64)
+            start += rows.num_rows
+    return found
+
+
 def _event_times(
-    found: Figures, batch: Batch, prepared: Prepared, kept: NDArray[np.bool_], arrivals: Mapping[int, Arrival]
+    found: Figures, batch: Batch, prepared: Prepared, times: NDArray[np.int64], arrivals: Mapping[int, Arrival]
 ) -> None:
     """Of each kept event with a usable time: how long it was on its way, and which is its integration's newest."""
     delivered = np.array([_delivery(arrivals.get(item.id), item.first_completion) for item in batch.objects])
     newest = np.zeros(len(batch.objects), np.int64)
-    for times, positions in _times(prepared, kept):
-        np.maximum.at(newest, positions, times)
-        lags = delivered[positions] - times / _MICROSECONDS
+    for start in range(0, len(times), _AT_ONCE):
+        some = times[start : start + _AT_ONCE]
+        usable = some != NO_TIME
+        moments, positions = some[usable], prepared.rows.position[start : start + _AT_ONCE][usable]
+        np.maximum.at(newest, positions, moments)
+        lags = delivered[positions] - moments / _MICROSECONDS
         _observe_all(found, metrics.LAG, "event_to_delivered", lags[~np.isnan(lags)])
     for item, time in zip(batch.objects, newest.tolist(), strict=True):
         if time:
@@ -98,19 +125,6 @@ def _observe_all(found: Figures, family: Family, label: str, seconds: NDArray[np
     for place, count in enumerate(np.bincount(places).tolist()):
         if count:
             found.put(family, (label,), place, count, float(sums[place]))
-
-
-def _times(prepared: Prepared, kept: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
-    """Times in microseconds and positions of the kept rows whose time is usable, a record batch at a time."""
-    start = 0
-    for part in prepared.parts:
-        for rows in prepared.work.all_batches(part, ["p_event_time", "p_event_time_flag", "_position"]):
-            timed = pc.is_null(rows.column("p_event_time_flag")).to_numpy(zero_copy_only=False)
-            usable = kept[start : start + rows.num_rows] & timed
-            start += rows.num_rows
-            moments: Any = rows.column("p_event_time").to_numpy(zero_copy_only=False)
-            times = moments[usable].astype("datetime64[us]").astype(np.int64)
-            yield times, rows.column("_position").to_numpy()[usable]
 
 
 def add_lookups(found: Figures, checks: int, positives: int, false_positives: int, conflicts: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from iota_dagster.core.errors import ObjectError, ObjectRefused, ObjectSuperseded, ObjectTooLarge, Outage
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectRef, ObjectStatus
 from iota_dagster.core.objects import ObjectReader
+from iota_dagster.core.owner import this_boot
 from iota_dagster.core.store import attempts, ledger
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store.claims import Assignment
@@ -23,11 +24,12 @@ from iota_dagster.core.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One batch's objects on this machine, and those that could not be had."""
+    """One batch's objects on this machine, `bytes` in all, and those that could not be had."""
 
     batch: Batch
     redo: bool
     spooled: Mapping[int, Path]
+    bytes: int = 0
     failed: tuple[tuple[LogObject, ObjectError], ...] = ()
     waiting: tuple[tuple[LogObject, Outage], ...] = ()
 
@@ -61,8 +63,20 @@ class _Outages:
 
 
 @dataclass(frozen=True, slots=True)
+class _Copy:
+    """A fetched object: its file may be gone at any time, when a twin has committed the batch."""
+
+    path: Path
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Spool:
-    """Local copies of the objects in work; a file is there whole or not at all, so that a resumed run finds it."""
+    """Local copies of the objects in work; a file is there whole or not at all, so that a resumed run finds it.
+
+    Only files of this host since its last boot are found again: what a power cut leaves of a file that was never synced
+    may be anything, and to sync each of a thousand small ones costs more than to fetch them once more.
+    """
 
     database: Database
     objects: ObjectReader
@@ -83,7 +97,7 @@ class Spool:
         with ThreadPoolExecutor(self.workers) as pool:
             results = list(pool.map(lambda item: self._fetch_one(item, folder, outages), batch.objects))
         found = list(zip(batch.objects, results, strict=True))
-        spooled = {item.id: result for item, result in found if isinstance(result, Path)}
+        copies = {item.id: result for item, result in found if isinstance(result, _Copy)}
         failed = tuple((item, result) for item, result in found if isinstance(result, ObjectError))
         waiting = tuple((item, result) for item, result in found if isinstance(result, Outage))
         if batch.status is BatchStatus.OPEN:
@@ -91,12 +105,14 @@ class Spool:
                 batch = self._release(batch, failed, waiting)
         elif waiting:
             raise waiting[0][1]
-        return Fetched(batch, assignment.redo, spooled, failed, waiting)
+        spooled = {key: copy.path for key, copy in copies.items()}
+        size = sum(copy.bytes for copy in copies.values())
+        return Fetched(batch, assignment.redo, spooled, size, failed, waiting)
 
-    def _fetch_one(self, item: LogObject, folder: Path, outages: _Outages) -> Path | ObjectError | Outage:
+    def _fetch_one(self, item: LogObject, folder: Path, outages: _Outages) -> _Copy | ObjectError | Outage:
         target = folder / str(item.id)
-        if target.exists():
-            return target
+        if item.size and _size(target) == item.size:  # 0 may mean that it is not known
+            return _Copy(target, item.size)
         if (outage := outages.of(item.integration)) is not None:
             return outage
         part = folder / f"{item.id}.{uuid.uuid4().hex[:8]}"
@@ -111,8 +127,9 @@ class Spool:
             outages.note(item.integration, error)
             return error
         outages.note(item.integration, None)
+        copy = _Copy(target, part.stat().st_size)
         os.replace(part, target)
-        return target
+        return copy
 
     def _release(
         self,
@@ -123,13 +140,14 @@ class Spool:
         overwritten = [item for item, error in failed if isinstance(error, ObjectSuperseded)]
         successors = [(item, ref) for item in overwritten if (ref := self._successor(item))]
         with self.database.begin() as connection:
-            if not attempts.is_open(connection, batch.id):  # a twin has committed it, with these objects
-                return batch_store.load(connection, batch.id)
+            members = attempts.open_members(connection, batch.id)  # none when a twin has committed it, with these
             for item, outage in waiting:
-                ledger.wait_out(connection, item, str(outage), self.clock())
+                if item.id in members:
+                    ledger.wait_out(connection, item, str(outage), self.clock())
             for item, error in failed:
-                attempts.release(connection, item, _status_after(error), error, self.clock())
-            for item, successor in successors:
+                if item.id in members:
+                    attempts.release(connection, item, _status_after(error), error, self.clock())
+            for item, successor in successors if members else ():
                 ledger.register(
                     connection,
                     successor,
@@ -151,10 +169,17 @@ class Spool:
 
     def forget(self, batch: Batch) -> None:
         """The batch is committed: its objects are not needed here any more."""
-        shutil.rmtree(self._folder(batch), ignore_errors=True)
+        shutil.rmtree(self._folder(batch).parent, ignore_errors=True)
 
     def _folder(self, batch: Batch) -> Path:
-        return self.scratch / "spool" / f"{batch.id}-{batch.revision}"
+        return self.scratch / "spool" / f"{batch.id}-{batch.revision}" / this_boot()
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _status_after(error: ObjectError) -> ObjectStatus:

@@ -19,26 +19,26 @@ def current_owner() -> str:
 
 def owner_of(pid: int) -> str:
     """A process of this host, as `current_owner` names it there."""
-    return f"{_host()}/{pid}/{_started(pid)}"
+    return f"{this_boot()}/{pid}/{_started(pid)}"
 
 
 def is_here(owner: str) -> bool:
     """Whether an owner is a process of this host, since its last boot, and lives."""
     host, _, process = owner.partition("/")
     pid, _, started = process.partition("/")
-    return host == _host() and pid.isdigit() and _started(int(pid)) == started != ""
+    return host == this_boot() and pid.isdigit() and _started(int(pid)) == started != ""
 
 
 def is_alive(owner: str, heartbeat: datetime, now: datetime | None = None) -> bool:
     """Whether an owner may still be working: asked of the system on this host, judged by its heartbeat elsewhere."""
-    if owner.partition("/")[0] == _host():
+    if owner.partition("/")[0] == this_boot():
         return is_here(owner)
     return (now or datetime.now(UTC)) - heartbeat < PATIENCE
 
 
 @lru_cache(maxsize=1)
-def _host() -> str:
-    """The host, and its boot: a pid of before a reboot is nobody's."""
+def this_boot() -> str:
+    """The host, and its boot: a pid of before a reboot is nobody's, nor is a file that was not synced then."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
     except OSError:

@@ -83,17 +83,17 @@ class Preparer:
         """Look up, write the id files, commit; repeats for as long as neighbours commit first.
 
         `started` is when the work on the batch began (`time.perf_counter`), for its figures. Raises
-        `commits.AlreadyCommitted` when a twin committed this batch.
+        `commits.AlreadyCommitted` when a twin committed this batch, `commits.MembersChanged` when one took objects out.
         """
         started = time.perf_counter() if started is None else started
         if redo and (missing := _not_whole_again(batch, prepared)):
             return CannotDoAgain(batch, missing)
-        conflicts = 0
+        times, conflicts = batch_figures.usable_times(prepared), 0
         while True:
             counts = LookupCounts()
             change, fate = self._compose(batch, prepared, redo, conflicts, counts)
             now = datetime.now(UTC)
-            found = self._figures(batch, prepared, fate, change, now)
+            found = self._figures(batch, prepared, times, fate, change, now)
             batch_figures.add_lookups(found, counts.checks, counts.positives, counts.false_positives, conflicts)
             found.observe(metrics.STEP_SECONDS, Step.EVENTS, seconds=[time.perf_counter() - started])
             try:
@@ -106,11 +106,17 @@ class Preparer:
             return Committed(change, counts, conflicts)
 
     def _figures(
-        self, batch: Batch, prepared: Prepared, fate: NDArray[np.int8], change: Commit, now: datetime
+        self,
+        batch: Batch,
+        prepared: Prepared,
+        times: NDArray[np.int64],
+        fate: NDArray[np.int8],
+        change: Commit,
+        now: datetime,
     ) -> Figures:
         with self.database.read() as connection:
             arrivals = figure_store.arrivals(connection, batch.id)
-        return batch_figures.event_figures(batch, prepared, fate, change, arrivals, now)
+        return batch_figures.event_figures(batch, prepared, times, fate, change, arrivals, now)
 
     def _compose(
         self, batch: Batch, prepared: Prepared, redo: bool, attempt: int, counts: LookupCounts

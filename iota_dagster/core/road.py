@@ -6,12 +6,13 @@ where the last one stopped. Dagster's assets call one step each; a script or a t
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -29,11 +30,11 @@ from iota_dagster.core.fetching import Fetched, Spool
 from iota_dagster.core.figures import Figures, Step
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
-from iota_dagster.core.lake.match_files import match_files
+from iota_dagster.core.lake.match_files import match_files, rows_of_rules
 from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.lake.writer import write_hours
-from iota_dagster.core.model import Batch, BatchStatus, Match
+from iota_dagster.core.model import Batch, BatchStatus
 from iota_dagster.core.owner import current_owner, is_alive
 from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.sources import SOURCES, source_of
@@ -49,6 +50,11 @@ from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.rule_values import StoredValues
 from iota_dagster.core.store.schema import batches as batches_table
 from iota_dagster.core.work import WorkArea, WorkFolder
+
+MOST_DECODINGS = 4
+"""How often a batch is decoded in one attempt when a twin takes objects out of it meanwhile."""
+
+_log = logging.getLogger(__name__)
 
 
 class Branch(StrEnum):
@@ -99,6 +105,8 @@ class Road:
     limits: ClaimLimits
     scratch: Path
     heartbeat: timedelta = timedelta(seconds=15)
+    forgive_waits: Sequence[float] = (1, 2, 5, 10, 20, 40, 60)
+    """Seconds to wait, one after the other, for a store that must be told that an attempt did not die."""
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     @property
@@ -110,12 +118,27 @@ class Road:
         """This process, working for a run."""
         return RunIdentity(root_run, current_owner())
 
+    @contextmanager
+    def at_work(self, run: RunIdentity) -> Iterator[None]:
+        """A heartbeat, for as long as the block works, on all that the run has claimed or claims meanwhile.
+
+        Without it a batch that waits for its turn looks like a dead run's, seen from another host.
+        """
+
+        def beat() -> None:
+            with suppress(Outage), self.database.begin() as connection:
+                batch_store.beat(connection, run, self.clock())
+
+        with repeating(self.heartbeat.total_seconds(), beat, "heartbeat"):
+            yield
+
     # ── raw_logs ──
 
     def claim(self, run: RunIdentity, hours: Sequence[Hour], *, again: bool) -> list[Assignment]:
         """Claim what the hours have to do; with `again`, their done batches too (after finishing unfinished ones).
 
-        `ForeignLake`, before anything is taken, when the store does not know what the lake holds.
+        `ForeignLake`, before anything is taken, when the store does not know what the lake holds. An unfinished batch
+        that cannot be finished is claimed as it is: the run's own `publish` and `judge` raise what is wrong with it.
         """
         self.lake.require_own()
         if again:
@@ -160,10 +183,22 @@ class Road:
         """One counted attempt; only a dead process leaves it counted, not an error nor a run that is cancelled."""
         try:
             return self._decode_and_commit(assignment)
-        except BaseException:
-            with self.database.begin() as connection:
-                attempts.forgive_attempt(connection, assignment.batch.id)
+        except BaseException as error:
+            self._forgive(assignment.batch, self.forgive_waits if isinstance(error, Exception) else ())
             raise
+
+    def _forgive(self, batch: Batch, waits: Sequence[float]) -> None:
+        """Take a batch's attempt back; a store that is away is waited for, and never hides what ended the attempt."""
+        for wait in (*waits, None):
+            try:
+                with self.database.begin() as connection:
+                    attempts.forgive_attempt(connection, batch.id)
+                return
+            except Outage as error:
+                if wait is None:
+                    _log.warning("an attempt at batch %s stays counted as a death: %r", batch.id, error)
+                else:
+                    time.sleep(wait)
 
     def _do_again(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
         with self.database.begin() as connection:
@@ -177,19 +212,32 @@ class Road:
         return results
 
     def _decode_and_commit(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        started = time.perf_counter()
-        with self._alive([assignment.batch.id]):
-            fetched = self.fetch(assignment)
-            prepared = self.preparer.decode(fetched.batch, fetched.spooled)
-            try:
-                result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo, started=started)
-            except commits.AlreadyCommitted:
-                self.work.discard(prepared.work.name)
+        """Fetch, decode and commit; again for what is left, when a twin has taken objects out meanwhile."""
+        for _ in range(MOST_DECODINGS - 1):
+            with suppress(commits.MembersChanged):
+                return self._decode_once(assignment)
+            batch = self._reloaded(assignment.batch)
+            if batch.status is not assignment.batch.status:  # the twin has ended it
                 return []
-            if isinstance(result, CannotDoAgain):
-                self.work.discard(prepared.work.name)
-            self.spool.forget(fetched.batch)
-            return [result]
+            assignment = replace(assignment, batch=batch)
+        return self._decode_once(assignment)
+
+    def _decode_once(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
+        started = time.perf_counter()
+        fetched = self.fetch(assignment)
+        prepared = self.preparer.decode(fetched.batch, fetched.spooled)
+        try:
+            result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo, started=started)
+        except commits.AlreadyCommitted:
+            self.work.discard(prepared.work.name)
+            return []
+        except commits.MembersChanged:
+            self.work.discard(prepared.work.name)
+            raise
+        if isinstance(result, CannotDoAgain):
+            self.work.discard(prepared.work.name)
+        self.spool.forget(fetched.batch)
+        return [result]
 
     # ── lake ──
 
@@ -197,7 +245,7 @@ class Road:
         """Write a committed batch's rows into the lake; repeating it writes the same."""
         started = time.perf_counter()
         batch, work = self._open_work(batch)
-        with self._alive([batch.id]), self._scratch_folder() as folder:
+        with self._scratch_folder() as folder:
             files: dict[TableHour, NewFile] = {}
             for log_type, hours in self._admitted_hours(batch).items():
                 source = source_of(log_type)
@@ -230,10 +278,11 @@ class Road:
         """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go."""
         started = time.perf_counter()
         batch, work = self._open_work(batch)
-        with self._alive([batch.id]), self._scratch_folder() as folder:
+        with self._scratch_folder() as folder:
             rules = self.alerting.rules()
             found = judging.judge(work, rules, StoredValues(self.database))
-            files = match_files(found.matches, batch.id, folder)
+            kept = rows_of_rules(self.lake, batch.id, found.unjudged, found.matches)
+            files = match_files(found.matches, batch.id, folder, kept)
             first = {
                 match.id
                 for match, position in zip(found.matches, found.positions, strict=True)
@@ -247,7 +296,7 @@ class Road:
                     return False
                 rule_packs.note_use(connection, batch.id, rules.pack, self.clock())
                 rule_values.save(connection, found.remembered)
-                changes[:] = [self._record(connection, batch, found.matches, first)]
+                changes[:] = [self._record(connection, batch, found, first)]
                 figures = Figures()
                 batch_figures.add_rules(figures, found.costs, found.matches, found.failures)
                 self._count(connection, batch, Step.RULES, figures, files, started)
@@ -257,17 +306,18 @@ class Road:
             return Judged(batch, found, changes[0] if changes else AlertChanges(), changed)
 
     def _record(
-        self, connection: sa.Connection, batch: Batch, matches: Sequence[Match], first: set[str]
+        self, connection: sa.Connection, batch: Batch, found: judging.Judgement, first: set[str]
     ) -> AlertChanges:
         now, notify_within = self.clock(), self.alerting.notify_within
         changes = record_matches(
             connection,
             batch.id,
-            matches,
+            found.matches,
             notify=lambda match: match.id in first,
             now=now,
             notify_within=notify_within,
             route=self.alerting.route,
+            unjudged=found.unjudged,
         )
         figure_store.record_alerts(connection, batch.id, changes.created, now, notify_within)
         return changes
@@ -277,7 +327,7 @@ class Road:
     def deliver(self) -> DeliveryReport:
         """Send what is due in the outbox, whichever batch it came from."""
         report = deliver_due(self.database, self.alerting.destinations, current_owner(), clock=self.clock)
-        figure_store.flush(self.database, self.clock())  # the last step of a run
+        figure_store.flush(self.database, self.clock())
         return report
 
     # ── shared ──
@@ -290,9 +340,12 @@ class Road:
             results = self._decode_and_commit(Assignment(batch, redo=True))
         if missing := [name for result in results if isinstance(result, CannotDoAgain) for name in result.missing]:
             raise WorkFilesLost(f"the work files of batch {batch.id} are gone and so are objects: {', '.join(missing)}")
-        with self.database.read() as connection:
-            batch = batch_store.load(connection, batch.id)
+        batch = self._reloaded(batch)
         return batch, self.work.open(_committed_work(batch))
+
+    def _reloaded(self, batch: Batch) -> Batch:
+        with self.database.read() as connection:
+            return batch_store.load(connection, batch.id)
 
     def to_publish(self, run: RunIdentity, hours: Sequence[Hour], branch: Branch) -> list[Batch]:
         """The committed batches that a branch of a run has to publish.
@@ -315,8 +368,11 @@ class Road:
 
     def _finish_unpublished(self, hours: Sequence[Hour]) -> None:
         for batch in self.unpublished(hours):
-            self.publish(batch)
-            self.judge(batch)
+            try:
+                self.publish(batch)
+                self.judge(batch)
+            except Exception as error:
+                _log.warning("batch %s cannot be finished, and is not done again: %r", batch.id, error)
 
     def _publish(
         self,
@@ -356,17 +412,6 @@ class Road:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-    @contextmanager
-    def _alive(self, batch_ids: Sequence[str]) -> Iterator[None]:
-        """A heartbeat in the background for as long as the block works."""
-
-        def beat() -> None:
-            with suppress(Outage), self.database.begin() as connection:
-                batch_store.beat(connection, batch_ids, current_owner(), self.clock())
-
-        with repeating(self.heartbeat.total_seconds(), beat, "heartbeat"):
-            yield
 
 
 def _committed_work(batch: Batch) -> str:

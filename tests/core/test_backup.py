@@ -263,3 +263,9 @@ def test_a_restore_that_is_cut_off_leaves_no_store_with_its_old_id(
         restore(store_url, tmp_path / "copy", replace=True)
     assert (hours(store), store_id(store)) in [([1, 2], before), ([1], None)]
     store.dispose()
+
+
+def test_a_place_that_cannot_be_written_is_named(store: Database, store_url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(IotaError, match=r"file/copy cannot be written"):
+        backup(store_url, tmp_path / "file" / "copy")

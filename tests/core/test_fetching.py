@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core import fetching
 from iota_dagster.core.errors import ObjectMissing, Outage
 from iota_dagster.core.fetching import Spool
 from iota_dagster.core.hours import hour_of
@@ -128,3 +129,63 @@ def test_what_a_twin_has_committed_is_not_taken_out_of_its_batch(store: Database
     fetched = spool(store, Buckets("dark"), tmp_path).fetch(assignment)
     assert fetched.batch.status is BatchStatus.COMMITTED
     assert statuses(store) == {"a": ("claimed", False), "b": ("claimed", False)}
+
+
+def test_what_a_twin_has_let_go_is_not_taken_out_of_the_batch_that_has_it_now(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("dark", "a"), ("light", "b"))
+    spool(store, Buckets("dark"), tmp_path / "one").fetch(assignment)
+    with store.begin() as connection:
+        limits, later = ClaimLimits(2000, 1 << 30), NOW + timedelta(hours=1)
+        other = RunIdentity("another", "another owner")
+        claims.claim(connection, TEN, other, limits=limits, now=later, is_alive=lambda *_: True)
+    before = batches_of(store)
+    assert before["a"] not in (None, before["b"])
+    fetched = spool(store, Buckets("dark"), tmp_path / "two").fetch(assignment)
+    assert [item.key for item in fetched.batch.objects] == ["b"]
+    assert batches_of(store) == before
+    assert statuses(store)["a"][0] == "claimed"
+
+
+def batches_of(store: Database) -> dict[str, str | None]:
+    with store.read() as connection:
+        rows = connection.execute(sa.select(log_objects.c.key, log_objects.c.batch_id))
+        return {row.key: row.batch_id for row in rows}
+
+
+def test_a_file_that_is_there_whole_is_not_fetched_again(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("light", "a"), ("light", "b"))
+    buckets = Buckets()
+    first = spool(store, buckets, tmp_path).fetch(assignment)
+    again = spool(store, buckets, tmp_path).fetch(assignment)
+    assert (again.spooled, again.bytes) == (first.spooled, first.bytes)
+    assert len(buckets.calls) == 2
+
+
+def test_a_file_of_another_size_than_its_object_is_fetched_again(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("light", "a"))
+    for path in spool(store, Buckets(), tmp_path).fetch(assignment).spooled.values():
+        path.write_bytes(b"")
+    (path,) = spool(store, Buckets(), tmp_path).fetch(assignment).spooled.values()
+    assert path.read_bytes() == b"{}"
+
+
+def test_a_file_of_before_a_reboot_is_fetched_again_whatever_its_size(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may leave a file that was never synced with its size, and nothing in it."""
+    assignment = claimed(store, ("light", "a"))
+    for path in spool(store, Buckets(), tmp_path).fetch(assignment).spooled.values():
+        path.write_bytes(b"\0\0")
+    monkeypatch.setattr(fetching, "this_boot", lambda: "host:another")
+    (path,) = spool(store, Buckets(), tmp_path).fetch(assignment).spooled.values()
+    assert path.read_bytes() == b"{}"
+    spool(store, Buckets(), tmp_path).forget(assignment.batch)
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_how_much_was_fetched_is_known_when_a_twin_has_removed_it(store: Database, tmp_path: Path) -> None:
+    assignment = claimed(store, ("light", "a"), ("light", "b"))
+    one = spool(store, Buckets(), tmp_path)
+    fetched = one.fetch(assignment)
+    one.forget(assignment.batch)
+    assert fetched.bytes == 4

@@ -336,3 +336,12 @@ def test_batches_done_again_in_any_way_end_with_the_alerts_of_what_they_hold(
         assert stored(connection) == expected([match for own in held.values() for match in own])
         on_the_way = set(connection.scalars(sa.select(deliveries.c.alert_id)))
         assert stored(connection, "withdrawn").keys() <= on_the_way
+
+
+def test_that_a_failed_rule_found_nothing_takes_nothing_away(connection: sa.Connection) -> None:
+    record(connection, "b1", a_match("e1", 5), a_match("e2", 6, rule_id="Other"))
+    before = in_outbox(connection)
+    changes = record(connection, "b1", notify=False, unjudged={"Console.NoMFA", "Other"})
+    assert (changes.matches_removed, in_outbox(connection)) == (0, before)
+    record(connection, "b1", notify=False, unjudged={"Other"})
+    assert [alert.rule_id for alert in list_alerts(connection)] == ["Other"]

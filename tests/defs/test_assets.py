@@ -13,7 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from iota_dagster.cli import iota
+from iota_dagster.core.hours import hour_of
+from iota_dagster.core.model import Batch
+from iota_dagster.core.road import Judged, Road
 from iota_dagster.definitions import defs
+from iota_dagster.defs.steps import CLAIM_TAG
 from iota_dagster.ingesting import register_path
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
@@ -157,6 +161,46 @@ def test_an_object_that_cannot_be_read_is_named_in_the_hours_figures(instance: d
     (unreadable,) = rows(shown["unreadable"])
     assert unreadable["reason"] == "missing"
     assert str(unreadable["object"]).endswith(lost.name)
+
+
+def test_a_key_cannot_steer_the_terminal_of_whoever_reads_the_runs_log(
+    instance: dg.DagsterInstance, place: Path
+) -> None:
+    lost = write(place / "logs", 3, packed([record(40)]), NEXT)
+    evil = lost.rename(lost.with_name(lost.name.replace(".json", "\x1b[2J.json")))
+    register_path(open_platform(load_settings()), place / "logs")
+    evil.unlink()
+    result = run(instance, defs.resolve_job_def("ingest"), NEXT_HOUR, NEXT_HOUR)
+    said = [entry.user_message for entry in instance.all_logs(result.run_id) if "no such file" in entry.user_message]
+    assert len(said) == 1
+    assert "\\x1b[2J.json" in said[0]
+    assert "\x1b" not in said[0]
+
+
+def test_a_batch_that_cannot_be_judged_fails_its_run_and_keeps_nobody_from_being_told_of_the_others(
+    instance: dg.DagsterInstance, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOTA_NOTIFY_WITHIN_HOURS", "100000")
+    write(place / "logs", 3, packed([record(40, "StopLogging")]))
+    write(place / "logs", 4, packed([record(41, "StopLogging", NEXT, userAgent="another")]), NEXT)
+    register_path(open_platform(load_settings()), place / "logs")
+    judge = Road.judge
+
+    def not_the_first_hour(road: Road, batch: Batch) -> Judged:
+        if batch.delivery_hour == hour_of(START):
+            raise ValueError("this batch cannot be judged")
+        return judge(road, batch)
+
+    tags = {"dagster/asset_partition_range_start": HOUR, "dagster/asset_partition_range_end": NEXT_HOUR}
+    job = defs.resolve_job_def("ingest")
+    with monkeypatch.context() as patch:
+        patch.setattr(Road, "judge", not_the_first_hour)
+        result = job.execute_in_process(instance=instance, tags=tags | {CLAIM_TAG: ""}, raise_on_error=False)
+    assert not result.success
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == ["alerts"]
+    told = (place / "home" / "alerts.jsonl").read_text()
+    assert len(told.splitlines()) == 1
+    assert "2025-03-01T11" in told
 
 
 def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.DagsterInstance, place: Path) -> None:

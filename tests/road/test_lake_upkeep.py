@@ -208,9 +208,7 @@ def test_a_dry_run_of_the_whole_pass_changes_nothing(world: World, platform: Pla
     assert found.removed.bytes["work_folders"] > 0
     assert [file.path for file in platform.lake.list("")] == listed
     assert_same(state_of(platform), before)
-    done = keep_house(
-        platform, datetime.now(UTC) + timedelta(days=30)
-    )  # counted from the commit
+    done = keep_house(platform, datetime.now(UTC) + timedelta(days=30))  # counted from the commit
     assert len(done.compacted) == 1
     assert done.removed.work_folders == 8
     assert_same(state_of(platform), before)

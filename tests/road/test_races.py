@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from iota_dagster.core.errors import VersionConflict
+from iota_dagster.core.ingest import Part
+from iota_dagster.core.prepare import Committed
+from iota_dagster.core.store import commit as commits
+from iota_dagster.core.store.commit import Commit
+from iota_dagster.core.work import WorkFolder
+from iota_dagster.platform import Platform
 from tests.road.crash import run_quietly
 from tests.road.state import State, assert_same, state_of
 from tests.road.stores import Stores
@@ -93,3 +105,31 @@ def test_two_processes_at_once_keep_each_event_once(stores: Stores, start: tuple
             with copy.opened() as platform:
                 assert_same(state_of(platform, any_order=True), expected)
             stores.forget(copy)
+
+
+@pytest.mark.parametrize("beaten", [0, 2])
+def test_a_commit_that_is_beaten_looks_up_again_and_reads_no_work_file_for_it(
+    world: World, platform: Platform, monkeypatch: pytest.MonkeyPatch, beaten: int
+) -> None:
+    world.deliver(platform, {"a": [record("a"), sign_in("b", "198.51.100.1")]}, TEN)
+    outcomes = iter([True] * beaten)
+    reads: list[str] = []
+    commit, all_batches = commits.commit, WorkFolder.all_batches
+
+    def beaten_at_first(connection: sa.Connection, change: Commit, now: datetime) -> None:
+        if next(outcomes, False):
+            raise VersionConflict("a neighbour was faster")
+        commit(connection, change, now)
+
+    def noted(folder: WorkFolder, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        reads.append(part.path)
+        return all_batches(folder, part, columns)
+
+    monkeypatch.setattr(commits, "commit", beaten_at_first)
+    monkeypatch.setattr(WorkFolder, "all_batches", noted)
+    run = platform.road.run_identity("run")
+    (assignment,) = platform.road.claim(run, [TEN], again=False)
+    (result,) = platform.road.prepare(run, assignment)
+    assert isinstance(result, Committed)
+    assert result.conflicts == beaten
+    assert len(reads) == 2  # the ids, and the times

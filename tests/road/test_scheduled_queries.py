@@ -209,3 +209,35 @@ def test_a_disabled_query_and_one_that_no_rule_reads_do_not_run(world: World) ->
     (world.rules / "addresses.yml").write_text(QUERY.format(sql=COUNTED).replace("Enabled: true", "Enabled: false"))
     with world.opened() as platform:
         assert judged_queries(platform.road.alerting.rules().pack) == []
+
+
+TOO_LATE = "SELECT 'infinity'::TIMESTAMP AS at, 2 AS n"
+
+
+def test_a_query_whose_rows_cannot_be_read_keeps_no_other_waiting(world: World, filled: Platform) -> None:
+    text = QUERY.format(sql=TOO_LATE).replace("Addresses", "Aaa")
+    (world.rules / "first.yml").write_text(text)
+    (world.rules / "many.yml").write_text(RULE.replace("[Addresses]", "[Addresses, Aaa]"))
+    run(world, NOW)
+    first, second = run(world, NOW + LATER)
+    assert (first.name, first.rows, second.name, second.error) == ("Aaa", 0, "Addresses", None)
+    assert first.error is not None
+    assert "2 sign-ins from 203.0.113.1" in told(filled)
+    assert any(title.startswith("Scheduled query Aaa fails") for title in told(filled))
+
+
+def test_a_rule_that_cannot_be_loaded_is_an_alert_where_only_queries_run(world: World, filled: Platform) -> None:
+    schedule(world, code="raise RuntimeError('broken')\n" + CODE)
+    (done,) = run(world, NOW + LATER)
+    assert [(item.rule_id, item.function) for item in done.failures] == [("Test.ManySignIns", "import")]
+    assert [title.split(":")[0] for title, _ in alerts(filled)] == ["Rule Test.ManySignIns fails"]
+
+
+def test_a_query_in_a_file_that_cannot_be_read_keeps_its_due_time(world: World, filled: Platform) -> None:
+    before = known(filled)
+    (world.rules / "addresses.yml").write_text("AnalysisType: scheduled_query\nQueryName: [")
+    assert run(world, NOW + LATER) == []
+    assert known(filled) == before
+    assert ask_for_run(filled.database, NOW + LATER, []) is None
+    schedule(world)
+    assert [item.due_at for item in run(world, NOW + 2 * LATER)] == [NOW + 2 * LATER]

@@ -12,7 +12,6 @@ from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store.database import Database, chunked
 
 SHOWN = 100
-_SETTLED = (ObjectStatus.DONE, ObjectStatus.SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +56,15 @@ class Tally:
         self._examples: list[tuple[str, str]] = []
 
     def add(self, ref: ObjectRef, status: str | None) -> bool:
-        """Count an object with its status; whether the ledger has it."""
+        """Count an object with its status; whether the ledger has it. A superseded one that is listed has come back."""
         self._listed += 1
         if status is None:
             self._lacking += 1
-        elif status not in _SETTLED:
+        elif status != ObjectStatus.DONE:
             self._not_done[status] += 1
-        if status not in _SETTLED and len(self._examples) < SHOWN:
+        if status != ObjectStatus.DONE and len(self._examples) < SHOWN:
             self._examples.append((f"{ref.bucket}/{ref.key}", status or "not registered"))
-        return status is not None
+        return status is not None and status != ObjectStatus.SUPERSEDED
 
     def result(self, error: str | None = None) -> Listing:
         """The counts so far."""

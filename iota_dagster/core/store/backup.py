@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -35,19 +35,22 @@ def backup(store_url: str, target: Path, *, replace: bool = False) -> int:
     """
     if target.exists() and not replace:
         raise IotaError(f"{target} is there already: choose another file, or give --replace")
-    target.parent.mkdir(parents=True, exist_ok=True)
     url = sa.make_url(store_url)
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    part.touch(mode=0o600)  # it holds what the logs hold
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(mode=0o600)  # it holds what the logs hold
         if url.get_backend_name() == "sqlite":
             _sqlite_backup(Path(str(url.database)), part)
         else:
             _dump(url, part)
         _to_disk(part)
         part.replace(target)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise IotaError(f"{target} cannot be written: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -14,7 +14,7 @@ from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Batch, BatchStatus, ObjectStatus
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.database import chunked
-from iota_dagster.core.store.schema import batches, log_objects
+from iota_dagster.core.store.schema import batches, log_objects, run_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,16 @@ def batches_of_hours(connection: sa.Connection, hours: Sequence[Hour]) -> list[B
     return [as_batch(connection, row) for row in rows.all()]
 
 
-def beat(connection: sa.Connection, batch_ids: Sequence[str], owner: str, now: datetime) -> None:
-    """Say that the owner is still at work."""
+def beat(connection: sa.Connection, run: RunIdentity, now: datetime) -> None:
+    """Say that a run's owner is still at work, on all of its batches that are not finished.
+
+    A batch that is locked just now is left out: waiting for several at once could end in a deadlock.
+    """
+    claimed = sa.select(run_batches.c.batch_id).where(run_batches.c.root_run == run.root)
+    unfinished = batches.c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)) | (batches.c.attempts > 0)
+    mine = sa.select(batches.c.id).where(batches.c.id.in_(claimed), batches.c.owner == run.owner, unfinished)
     connection.execute(
-        sa.update(batches).where(batches.c.id.in_(batch_ids), batches.c.owner == owner).values(heartbeat_at=now)
+        sa.update(batches).where(batches.c.id.in_(mine.with_for_update(skip_locked=True))).values(heartbeat_at=now)
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from iota_dagster.core.errors import VersionConflict
+from iota_dagster.core.errors import IotaError, VersionConflict
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Batch, BatchStatus, ObjectOutcome, ObjectStatus, QuarantineItem
 from iota_dagster.core.seen import Admission
@@ -26,6 +26,12 @@ EventHour = tuple[str, Hour]
 
 class AlreadyCommitted(Exception):
     """A twin of this run committed the batch first; its work files are the ones to publish."""
+
+
+class MembersChanged(IotaError):
+    """A twin of this run took objects out of the open batch since it was read: decode what is left."""
+
+    retry_helps = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,12 @@ def admissions_of(connection: sa.Connection, batch_id: str) -> list[Admission]:
 def commit(connection: sa.Connection, change: Commit, now: datetime) -> None:
     """Commit a batch, all or nothing.
 
-    Raises `AlreadyCommitted` when a twin did it, `VersionConflict` when a neighbour changed an event hour since it was
-    looked at. Either way the caller's transaction is undone.
+    Raises `AlreadyCommitted` when a twin did it, `MembersChanged` when a twin took objects out of the batch,
+    `VersionConflict` when a neighbour changed an event hour since it was looked at. Whichever it is, the caller's
+    transaction is undone.
     """
     _advance_batch(connection, change, now)
+    _check_members(connection, change.batch)
     _advance_hours(connection, change.versions)
     _replace_admissions(connection, change, now)
     _account(connection, change, now)
@@ -130,6 +138,13 @@ def _advance_batch(connection: sa.Connection, change: Commit, now: datetime) -> 
     )
     if advanced.rowcount == 0:
         raise AlreadyCommitted(change.batch.id)
+
+
+def _check_members(connection: sa.Connection, batch: Batch) -> None:
+    """The batch's row is ours by now, so that nobody can take an object out any more (see `attempts.open_members`)."""
+    query = sa.select(log_objects.c.id).where(log_objects.c.batch_id == batch.id)
+    if set(connection.execute(query).scalars()) != {item.id for item in batch.objects}:
+        raise MembersChanged(f"batch {batch.id} has other objects than those that were decoded")
 
 
 def _advance_hours(connection: sa.Connection, versions: Mapping[EventHour, int]) -> None:

@@ -29,7 +29,9 @@ def register(
 ) -> bool:
     """Enter an object that was told to us; False when the ledger has (bucket, key, etag) already.
 
-    One that was missing or refused is pending again: whoever names it now has seen it.
+    One that was missing, superseded or refused is pending again, as one of the integration that may read it now:
+    whoever names it has seen it. An old notice of an overwritten object costs one GET, after which it is superseded
+    again.
     """
     values = {
         "bucket": ref.bucket,
@@ -50,11 +52,12 @@ def register(
     if connection.execute(insert_ignore(connection, log_objects), values).rowcount == 1:
         return True
     c = log_objects.c
-    unread = c.status.in_((ObjectStatus.MISSING, ObjectStatus.REFUSED))
+    unread = c.status.in_((ObjectStatus.MISSING, ObjectStatus.SUPERSEDED, ObjectStatus.REFUSED))
+    whose = {"integration": integration, "account": account, "region": region}
     revived = connection.execute(
         sa.update(log_objects)
         .where(c.bucket == ref.bucket, c.key == ref.key, c.etag == values["etag"], unread)
-        .values(status=status, error=error, integration=integration, retry_at=None, outages=0)
+        .values(status=status, error=error, retry_at=None, outages=0, **whose)
     )
     return revived.rowcount == 1 and status is ObjectStatus.PENDING
 

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
 
 from iota_dagster.core import event_times
+from iota_dagster.core.alerting.deliver import DeliveryReport
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.road import Branch, Judged, Road
 from iota_dagster.core.store import rule_packs, summaries
+from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lag_histogram, lags, numbers, table
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
@@ -38,11 +41,11 @@ def alerts(
     Judging again replaces a batch's matches; only an object's first completion can page anybody.
     """
     watch, road = Stopwatch(), platform.road
-    log = BatchLog(context)
-    batches = road.to_publish(run_of(context, road), events.hours, Branch.ALERTS)
+    log, run = BatchLog(context), run_of(context, road)
     for wrong in road.alerting.rules().pack.errors:
         context.log.error(f"rule file {wrong}")
-    judged = each(batches, log.around(road.judge))
+    with road.at_work(run), _telling_anyway(context.log, road):
+        judged = each(road.to_publish(run, events.hours, Branch.ALERTS), log.around(road.judge))
     for item in judged:
         log.fact("judged", item.batch, matches=len(item.judgement.matches), alerts=len(item.changes.created))
         for failure in item.judgement.failures:
@@ -59,10 +62,7 @@ def alert_deliveries(
 ) -> dg.Output[None]:
     """Everything that is due in the outbox, sent to its destinations; what fails is tried again later."""
     watch, road = Stopwatch(), platform.road
-    report = road.deliver()
-    for name, tally in report.by_destination.items():
-        if tally.error:
-            context.log.warning(f"destination {name}: {tally.error}")
+    report = _deliver(context.log, road)
     with road.database.read() as connection:
         left = summaries.outbox(connection)
     values = {"sent": report.sent, "retried": report.retried, "failed": report.failed}
@@ -81,6 +81,28 @@ def alert_deliveries(
         claimed = road.assignments(run_of(context, road), correlations.hours)
         shown |= lags(road, [item.batch.id for item in claimed if not item.redo])
     return dg.Output(None, metadata=shown | table("destinations", destinations) | watch.figures())
+
+
+@contextmanager
+def _telling_anyway(log: dg.DagsterLogManager, road: Road) -> Iterator[None]:
+    """When a batch cannot be judged the steps after it are skipped: people are told of the others here, and at once."""
+    try:
+        yield
+    except Exception:
+        try:
+            evaluate(log, road)
+            _deliver(log, road)
+        except Exception as error:
+            log.error(f"the alerts of the other batches wait for the next run: {error!r}")
+        raise
+
+
+def _deliver(log: dg.DagsterLogManager, road: Road) -> DeliveryReport:
+    report = road.deliver()
+    for name, tally in report.by_destination.items():
+        if tally.error:
+            log.warning(f"destination {name}: {tally.error}")
+    return report
 
 
 def _figures(judged: Sequence[Judged]) -> Figures:

@@ -18,7 +18,7 @@ from iota_dagster.core.parser import parser_version
 from iota_dagster.core.prepare import CannotDoAgain, Committed
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import ledger, summaries
-from iota_dagster.defs.figures import Cell, Figures, Stopwatch, lags, numbers, place, table, timeline
+from iota_dagster.defs.figures import Cell, Figures, Stopwatch, lags, numbers, place, plain, table, timeline
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -37,6 +37,8 @@ from iota_dagster.settings import Settings
 
 LINKS = 5
 """Most places of log objects that an hour links to."""
+LONGEST_LINE = 2_000
+"""Characters of a log line about an object: a key has up to 1,024 bytes, whoever chose them."""
 
 
 @hourly_asset("ingest", {"s3", "sqs"})
@@ -51,15 +53,16 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     log = BatchLog(context)
     run = run_of(context, road)
     scanned = _scan(context, platform, hours)
-    claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
-    fetched = each([item for item in claimed if item.needs_objects], log.around(road.fetch))
+    with road.at_work(run):
+        claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
+        fetched = each([item for item in claimed if item.needs_objects], log.around(road.fetch))
     for found in fetched:
         log.fact("fetched", found.batch, objects=len(found.spooled), failures=len(found.failed))
     failures = [(item, error) for batch in fetched for item, error in batch.failed]
     for item, error in failures:
-        context.log.warning(f"{item.bucket}/{item.key}: {error.reason}: {error.detail}")
+        context.log.warning(plain(f"{item.bucket}/{item.key}: {error.reason}: {error.detail}", LONGEST_LINE))
     for outage in sorted({str(outage) for batch in fetched for _, outage in batch.waiting}):
-        context.log.warning(f"objects wait until this has passed: {outage}")
+        context.log.warning(plain(f"objects wait until this has passed: {outage}", LONGEST_LINE))
     add_hour_figures(context, road, lambda connection, hour: hour_numbers(summaries.hour_objects(connection, hour)))
     metadata = (
         _fetched_figures(fetched)
@@ -78,7 +81,7 @@ def _scan(context: dg.AssetExecutionContext, platform: PlatformResource, hours: 
     reports = scan_hours(platform.platform, hours)
     for report in reports:
         if report.error is not None:
-            context.log.warning(f"{report.integration} could not be listed: {report.error}")
+            context.log.warning(plain(f"{report.integration} could not be listed: {report.error}", LONGEST_LINE))
     return {"scan_listed": sum(item.listed for item in reports), "scan_new": sum(item.new for item in reports)}
 
 
@@ -88,7 +91,7 @@ def _fetched_figures(fetched: Sequence[Fetched]) -> Figures:
     values = {
         "batches": len(fetched),
         "batch_objects": sum(len(item.spooled) for item in fetched),
-        "batch_bytes": sum(path.stat().st_size for item in fetched for path in item.spooled.values()),
+        "batch_bytes": sum(item.bytes for item in fetched),
         "batch_unreadable": len(failures),
         "batch_waiting": waiting.total(),
     }
@@ -166,14 +169,13 @@ def events(
     """
     watch, road = Stopwatch(), platform.road
     log, run = BatchLog(context), run_of(context, road)
-    found = each(road.assignments(run, raw_logs.hours), log.around(lambda item: road.prepare(run, item)))
+    with road.at_work(run):
+        found = each(road.assignments(run, raw_logs.hours), log.around(lambda item: road.prepare(run, item)))
     results = [result for batch in found for result in batch]
     for result in results:
         if isinstance(result, CannotDoAgain):
-            context.log.error(
-                f"batch {result.batch.id} was left as it is, because it cannot be read whole again: "
-                + ", ".join(result.missing)
-            )
+            why = f"batch {result.batch.id} was left as it is, because it cannot be read whole again: "
+            context.log.error(why + ", ".join(plain(name, LONGEST_LINE) for name in result.missing))
     add_hour_figures(context, road, _hour_figures)
     committed = [item for item in results if isinstance(item, Committed)]
     for item in committed:

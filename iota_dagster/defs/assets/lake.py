@@ -28,9 +28,9 @@ def lake(context: dg.AssetExecutionContext, platform: PlatformResource, events: 
     reported with that event hour's totals.
     """
     watch, road = Stopwatch(), platform.road
-    log = BatchLog(context)
-    batches = road.to_publish(run_of(context, road), events.hours, Branch.LAKE)
-    published = each(batches, log.around(road.publish))
+    log, run = BatchLog(context), run_of(context, road)
+    with road.at_work(run):
+        published = each(road.to_publish(run, events.hours, Branch.LAKE), log.around(road.publish))
     for item in published:
         log.fact("written into the lake", item.batch, rows=sum(item.rows.values()))
     touched = [key for item in published for key in (*item.rows, *item.changed)]
