@@ -112,6 +112,7 @@ def test_a_compaction_beside_a_redo_leaves_the_right_rows(done: Platform, seed: 
         drive(done, "rest")
     assert state_of(done).totals == {"records": 18, "rows": 15, "duplicates": 0, "quarantined": 3}
     check_invariants(done)
+    check_files(done)
 
 
 def test_nothing_of_a_rewrite_is_left_in_the_scratch_folder(done: Platform) -> None:

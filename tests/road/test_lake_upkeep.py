@@ -12,6 +12,7 @@ from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
 from iota_dagster.core.lake.expiry import Retention, aged, bring_back, expire_aged
+from iota_dagster.core.lake.ownership import adopt
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.sources import source_of
@@ -222,6 +223,7 @@ def test_a_pass_over_an_empty_installation_does_nothing(platform: Platform) -> N
 def test_spool_files_without_a_row_go_after_a_day_and_those_with_one_stay(platform: Platform) -> None:
     spool = platform.housekeeping.spool
     assert spool is not None
+    adopt(platform.database, platform.lake, NOW)
     key = b"0123456789abcdef"
     platform.intake.spool.keep({key: b"{}"}, NOW, lambda connection: None)
     spool.write("events/2026/11/22/10/stray.jsonl.gz", b"left by a crash")

@@ -2,8 +2,9 @@
 
 A batch's first file of an hour is added to the hour's current generation. Whatever replaces or removes rows (a batch
 done again, a compaction) builds the hour's *next* generation in a folder of its own and switches to it. Both end in one
-transaction that compares the hour's version with the one it started from; who is beaten starts that hour again. A
-generation number is never used twice, so an abandoned attempt leaves nothing where somebody else writes.
+transaction that compares the hour's version with the one it started from; who is beaten throws away what he wrote and
+starts that hour again. A generation number is never used twice, so that even an attempt that was killed leaves nothing
+where somebody else writes.
 
 An hour that retention has emptied takes no more rows, whatever is done again.
 """
@@ -13,13 +14,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from iota_dagster.core.errors import VersionConflict
+from iota_dagster.core.errors import Outage, VersionConflict
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import rewrite
 from iota_dagster.core.lake.ownership import require_own_lake
@@ -123,7 +125,7 @@ class Lake:
             members = tuple(sorted({member for item in chosen for member in item.members}))
             others = [self._carry(item, generation) for item in state.files if item not in chosen]
             files = (*others, self._store(table, hour, generation, source, new, members))
-            if self._switch({(table, hour): HourChange(state.version, generation, files)}, lambda _: True):
+            if self._switch({(table, hour): HourChange(state.version, generation, files, fresh=True)}, lambda _: True):
                 return True
 
     def expire_hour(self, table: str, hour: Hour, now: datetime) -> bool:
@@ -157,9 +159,19 @@ class Lake:
                 lake_catalog.apply(connection, changes, now or datetime.now(UTC))
                 if not on_commit(connection):
                     raise Superseded
-        except VersionConflict:
+        except (VersionConflict, Superseded) as error:
+            self._throw_away(changes)
+            if isinstance(error, Superseded):
+                raise
             return False
         return True
+
+    def _throw_away(self, changes: Mapping[TableHour, HourChange]) -> None:
+        """Delete what was written for changes that came too late: nobody else writes into a fresh generation."""
+        for change in changes.values():
+            for file in change.files if change.fresh else ():
+                with suppress(Outage):
+                    self.storage.delete(file.path)
 
     def _change(
         self,
@@ -198,7 +210,7 @@ class Lake:
                 files.append(kept)
         if new:
             files.append(self._store(table, hour, generation, batch_id, new, (batch_id,)))
-        return HourChange(state.version, generation, tuple(files))
+        return HourChange(state.version, generation, tuple(files), fresh=True)
 
     def _carry(self, item: LakeFile, generation: int) -> LakeFile:
         """A file of the hour in another generation; a lost one stays lost, and known, and holds up nobody else."""

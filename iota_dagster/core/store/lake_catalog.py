@@ -49,11 +49,12 @@ class LakeHour:
 
 @dataclass(frozen=True, slots=True)
 class HourChange:
-    """The hour's new files, computed from its state at `version`."""
+    """The hour's new files, computed from its state at `version`; `fresh`: in a generation made for this change."""
 
     version: int
     generation: int
     files: tuple[LakeFile, ...]
+    fresh: bool = False
 
 
 def read_hour(connection: sa.Connection, table: str, hour: Hour) -> LakeHour:
