@@ -83,7 +83,7 @@ class Accountant:
                 return None
         return HourAccount(hour, totals, wrong, tuple(astray[:MOST]), tuple(unread[:MOST]))
 
-    def _astray(self, batch_ids: Iterable[str]) -> tuple[list[Astray], list[str]]:
+    def _astray(self, batch_ids: Sequence[str]) -> tuple[list[Astray], list[str]]:
         astray, unread = list[Astray](), dict[str, None]()
         for group in self._groups(batch_ids):
             ledger = Counter({(item.batch_id, *place): n for item in group for place, n in item.rows.items()})
@@ -94,22 +94,23 @@ class Accountant:
                     astray.append(Astray(place[1], place[2], ledger[place], lake[place]))
         return astray, list(unread)
 
-    def _groups(self, batch_ids: Iterable[str]) -> Iterable[list[BatchRows]]:
-        group, objects = list[BatchRows](), 0
+    def _groups(self, batch_ids: Sequence[str]) -> Iterable[list[BatchRows]]:
+        with self.database.read() as connection:
+            sizes = store.object_counts(connection, batch_ids)
+        group, objects = list[str](), 0
         for batch_id in batch_ids:
-            with self.database.read() as connection:
-                group.append(store.batch_rows(connection, batch_id))
-            objects += len(group[-1].rows)
+            group.append(batch_id)
+            objects += sizes.get(batch_id, 0)
             if objects >= OBJECTS_AT_ONCE:
                 yield self._at_once(group)
                 group, objects = [], 0
         if group:
             yield self._at_once(group)
 
-    def _at_once(self, group: Sequence[BatchRows]) -> list[BatchRows]:
-        """The same batches as one moment knows them: beside a compaction, rows of two moments are in two files."""
+    def _at_once(self, batch_ids: Sequence[str]) -> list[BatchRows]:
+        """Some batches as one moment knows them: beside a compaction, rows of two moments are in two files."""
         with self.database.read() as connection:
-            return [store.batch_rows(connection, item.batch_id) for item in group]
+            return [store.batch_rows(connection, batch_id) for batch_id in batch_ids]
 
     def _count(self, group: Iterable[BatchRows]) -> tuple[Counter[_Place], list[str]]:
         """The rows of some batches in the lake, by batch and object; and the files that could not be read."""

@@ -113,6 +113,15 @@ def published_batches(connection: sa.Connection, hour: Hour) -> list[str]:
     return list(connection.execute(query.order_by(_B.id)).scalars())
 
 
+def object_counts(connection: sa.Connection, batch_ids: Sequence[str]) -> dict[str, int]:
+    """How many log objects some batches have."""
+    found: dict[str, int] = {}
+    for part in chunked(batch_ids):
+        query = sa.select(_O.batch_id, sa.func.count()).where(_O.batch_id.in_(part)).group_by(_O.batch_id)
+        found |= {batch_id: int(count) for batch_id, count in connection.execute(query)}
+    return found
+
+
 def batch_rows(connection: sa.Connection, batch_id: str) -> BatchRows:
     """A batch's rows as the ledger has them; objects of one key (overwritten ones) count together."""
     query = sa.select(_O.bucket, _O.key, sa.func.sum(_O.rows)).where(_O.batch_id == batch_id, *_done())

@@ -12,7 +12,6 @@ from iota_dagster.core import metrics
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import insert_ignore
 from iota_dagster.core.store.schema import message_counts, quarantine
-from iota_dagster.core.text import storable_text
 
 UNREADABLE = "unreadable_message"
 """The quarantine's reason for them."""
@@ -37,15 +36,12 @@ def counts(connection: sa.Connection) -> dict[tuple[str, str], int]:
 
 
 def keep(connection: sa.Connection, body: str, detail: str, now: datetime) -> None:
-    """Keep a message that cannot be read in quarantine, whole; the same body is kept once.
-
-    `detail` may quote the message: what no database takes of it is replaced.
-    """
+    """Keep a message that cannot be read in quarantine, whole; the same body is kept once."""
     data = _bytes(body)
     values = {
         "message": _digest(body),
         "reason": UNREADABLE,
-        "detail": storable_text(detail)[:_DETAIL_LENGTH],
+        "detail": detail[:_DETAIL_LENGTH],
         "size": len(data),
         "sample": data,
         "created_at": now,
