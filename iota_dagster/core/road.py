@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from iota_dagster.core import batch_figures, metrics
 from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
 from iota_dagster.core.alerting.destinations.base import Destination
+from iota_dagster.core.attempts import Attempts
 from iota_dagster.core.background import repeating
 from iota_dagster.core.detection.rule_workers import RuleWorkers
 from iota_dagster.core.errors import Outage, WorkFilesLost
@@ -38,8 +39,8 @@ from iota_dagster.core.model import Batch, BatchStatus
 from iota_dagster.core.owner import current_owner, is_alive
 from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.sources import SOURCES, source_of
-from iota_dagster.core.store import attempts, claims, rule_packs, rule_values
 from iota_dagster.core.store import batches as batch_store
+from iota_dagster.core.store import claims, rule_packs, rule_values
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store import figures as figure_store
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
@@ -50,9 +51,6 @@ from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.rule_values import StoredValues
 from iota_dagster.core.store.schema import batches as batches_table
 from iota_dagster.core.work import WorkArea, WorkFolder
-
-MOST_DECODINGS = 4
-"""How often a batch is decoded in one attempt when a twin takes objects out of it meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -166,78 +164,11 @@ class Road:
 
     def prepare(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
         """Prepare and commit one claimed batch (or its halves, after too many deaths); nothing if that is done."""
-        if assignment.redo:
-            return self._do_again(run, assignment) if assignment.batch.status is BatchStatus.DONE else []
-        return self._prepare_open(run, assignment.batch)
+        return self._attempts.prepare(run, assignment)
 
-    def _prepare_open(self, run: RunIdentity, batch: Batch) -> list[Committed | CannotDoAgain]:
-        if batch.status is not BatchStatus.OPEN:
-            return []
-        with self.database.begin() as connection:
-            ready = attempts.begin_attempt(connection, batch, run, self.clock())
-        if [item.id for item in ready] != [batch.id]:
-            return [result for half in ready for result in self._prepare_open(run, half)]
-        return self._attempt(Assignment(ready[0], redo=False)) if ready[0].status is BatchStatus.OPEN else []
-
-    def _attempt(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        """One counted attempt; only a dead process leaves it counted, not an error nor a run that is cancelled."""
-        try:
-            return self._decode_and_commit(assignment)
-        except BaseException as error:
-            self._forgive(assignment.batch, self.forgive_waits if isinstance(error, Exception) else ())
-            raise
-
-    def _forgive(self, batch: Batch, waits: Sequence[float]) -> None:
-        """Take a batch's attempt back; a store that is away is waited for, and never hides what ended the attempt."""
-        for wait in (*waits, None):
-            try:
-                with self.database.begin() as connection:
-                    attempts.forgive_attempt(connection, batch.id)
-                return
-            except Outage as error:
-                if wait is None:
-                    _log.warning("an attempt at batch %s stays counted as a death: %r", batch.id, error)
-                else:
-                    time.sleep(wait)
-
-    def _do_again(self, run: RunIdentity, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        with self.database.begin() as connection:
-            ready = attempts.begin_redo(connection, assignment.batch, run)
-        results = self._attempt(assignment) if ready else []
-        for result in results:
-            if isinstance(result, CannotDoAgain):
-                why = "missing: " + ", ".join(result.missing)
-                with self.database.begin() as connection:
-                    attempts.give_up_redo(connection, run, assignment.batch.id, why)
-        return results
-
-    def _decode_and_commit(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        """Fetch, decode and commit; again for what is left, when a twin has taken objects out meanwhile."""
-        for _ in range(MOST_DECODINGS - 1):
-            with suppress(commits.MembersChanged):
-                return self._decode_once(assignment)
-            batch = self._reloaded(assignment.batch)
-            if batch.status is not assignment.batch.status:  # the twin has ended it
-                return []
-            assignment = replace(assignment, batch=batch)
-        return self._decode_once(assignment)
-
-    def _decode_once(self, assignment: Assignment) -> list[Committed | CannotDoAgain]:
-        started = time.perf_counter()
-        fetched = self.fetch(assignment)
-        prepared = self.preparer.decode(fetched.batch, fetched.spooled)
-        try:
-            result = self.preparer.commit(fetched.batch, prepared, redo=assignment.redo, started=started)
-        except commits.AlreadyCommitted:
-            self.work.discard(prepared.work.name)
-            return []
-        except commits.MembersChanged:
-            self.work.discard(prepared.work.name)
-            raise
-        if isinstance(result, CannotDoAgain):
-            self.work.discard(prepared.work.name)
-        self.spool.forget(fetched.batch)
-        return [result]
+    @property
+    def _attempts(self) -> Attempts:
+        return Attempts(self.database, self.spool, self.preparer, self.forgive_waits, self.clock)
 
     # ── lake ──
 
@@ -337,15 +268,12 @@ class Road:
         try:
             return batch, self.work.open(_committed_work(batch))
         except WorkFilesLost:
-            results = self._decode_and_commit(Assignment(batch, redo=True))
+            results = self._attempts.decode_and_commit(Assignment(batch, redo=True))
         if missing := [name for result in results if isinstance(result, CannotDoAgain) for name in result.missing]:
             raise WorkFilesLost(f"the work files of batch {batch.id} are gone and so are objects: {', '.join(missing)}")
-        batch = self._reloaded(batch)
-        return batch, self.work.open(_committed_work(batch))
-
-    def _reloaded(self, batch: Batch) -> Batch:
         with self.database.read() as connection:
-            return batch_store.load(connection, batch.id)
+            batch = batch_store.load(connection, batch.id)
+        return batch, self.work.open(_committed_work(batch))
 
     def to_publish(self, run: RunIdentity, hours: Sequence[Hour], branch: Branch) -> list[Batch]:
         """The committed batches that a branch of a run has to publish.
