@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from iota_dagster.core.alerting.destinations.base import Destination
-from iota_dagster.core.alerting.destinations.json_lines import JsonLines as JsonLinesFile
+from iota_dagster.core.alerting.destination import Destination
 from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.decode import DecodeLimits
@@ -33,10 +32,11 @@ from iota_dagster.core.storage import Storage, open_storage
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
+from iota_dagster.destinations.base import Means
 from iota_dagster.log_types import keep_columns, own_log_types
 from iota_dagster.process_workers import default_workers, rules_of_a_run, shared_pool
 from iota_dagster.secrets import resolve
-from iota_dagster.settings import Integration, JsonLines, Settings
+from iota_dagster.settings import Integration, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -96,7 +96,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
         lake=Lake(database, lake, settings.scratch),
         alerting=Alerting(
             rules=rules_of_a_run(settings),
-            destinations=[_destination(item) for item in settings.destinations],
+            destinations=open_destinations(settings, clients),
             route=_Routing(settings.routing),
             notify_within=timedelta(hours=settings.notify_within_hours),
         ),
@@ -139,8 +139,10 @@ def decode_limits(settings: Settings) -> DecodeLimits:
     )
 
 
-def _destination(item: JsonLines) -> Destination:
-    return JsonLinesFile(item.name, item.path)
+def open_destinations(settings: Settings, clients: ClientFactory) -> list[Destination]:
+    """What sends alerts to each destination of the settings."""
+    means = Means(lambda name: resolve(settings, name), clients)
+    return [item.open(means) for item in settings.destinations]
 
 
 def _origin(item: Integration) -> Origin:

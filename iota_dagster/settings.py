@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
     ByteSize,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -29,8 +28,10 @@ from pydantic import (
 
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.notification import QUEUE
+from iota_dagster.destinations import AnyDestination
+from iota_dagster.destinations.json_lines import JsonLines
 from iota_dagster.settings_file import CONFIG, Written, explain, override, read_file
-from iota_dagster.settings_types import GIB, MIB, Folder, Name, Size, StorageUrl, StoreUrl
+from iota_dagster.settings_types import GIB, MIB, Folder, Model, Name, Size, StorageUrl, StoreUrl
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
@@ -41,12 +42,6 @@ _COMMON_NAMES = {"ENABLE_METRICS": "IOTA_ENABLE_METRICS"}
 def _derived(shown: str, default: Callable[[dict[str, Any]], Any], description: str, **more: Any) -> Any:
     """A setting whose default follows from those above it; `shown` is its text for the documentation."""
     return Field(default_factory=default, description=description, json_schema_extra={"shown": shown}, **more)
-
-
-class Model(BaseModel):
-    """What all settings share: frozen, no unknown keys, defaults checked, no input in an error's text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
 
 class Limits(Model):
@@ -121,18 +116,6 @@ class Integration(Model):
     def location(self) -> str:
         """The bucket's name as log objects carry it: a folder is the bucket `file://<folder>`."""
         return self.bucket or f"file://{self.path}"
-
-
-class JsonLines(Model):
-    """A destination: one JSON line per alert, appended to a file."""
-
-    type: Literal["json_lines"] = Field(description="Always `json_lines`.")
-    name: Name = Field(description="The name that routing and rules use.")
-    path: Folder = Field(description="The file; its folder is created.")
-
-
-# A second kind makes this `Annotated[JsonLines | Other, Field(discriminator="type")]`.
-Destination = JsonLines
 
 
 class Settings(Model):
@@ -222,7 +205,7 @@ class Settings(Model):
     rule_memory: Size = Field(ByteSize(GIB), description="Most memory of a process that runs rules.")
 
     integrations: tuple[Integration, ...] = Field((), description="The buckets and folders to read; no others are.")
-    destinations: tuple[Destination, ...] = _derived(
+    destinations: tuple[AnyDestination, ...] = _derived(
         "`alerts_file`: `<home>/alerts.jsonl`",
         lambda data: (JsonLines(type="json_lines", name="alerts_file", path=data["home"] / "alerts.jsonl"),),
         "Where alerts are sent.",
@@ -244,6 +227,12 @@ class Settings(Model):
         description="A Prometheus Pushgateway that `iota serve` sends its metrics to, where nobody can scrape them.",
     )
 
+    traces_endpoint: str | None = Field(
+        None,
+        description="Where OpenTelemetry traces of runs are sent by OTLP over HTTP, such as "
+        "`http://127.0.0.1:4318/v1/traces`; none: nothing is traced. Needs the extra `otel`.",
+    )
+
     endpoint_url: str | None = Field(None, pattern="^https?://", description="Another AWS endpoint, for tests.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least that is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON object per line.")
@@ -252,6 +241,16 @@ class Settings(Model):
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _no_secret_in_it(cls, value: str | None) -> str | None:
+        if value is None or re.fullmatch(r"https?://[^\s/?#@]+/[^\s?#]+", value):
+            return value
+        raise ValueError(
+            "expected a whole URL such as http://127.0.0.1:4318/v1/traces, without user, password or parameters: "
+            "what is secret goes into OTEL_EXPORTER_OTLP_HEADERS"
+        )
 
     @field_validator("integrations", "destinations")
     @classmethod

@@ -21,6 +21,8 @@ from iota_dagster.settings_types import EnvironmentText
 
 PREFIX = "IOTA_"
 CONFIG = "IOTA_CONFIG"
+KIND = "type"
+"""The setting that tells several kinds of one thing from each other."""
 Location = tuple[str | int, ...]
 _EMPTY = {"", "~", "null", "Null", "NULL"}
 _DEEPEST = 20
@@ -152,9 +154,35 @@ def _set(written: Written, at: Location, name: str, value: Any) -> None:
 
 def explain(error: ValidationError, written: Written, model: type[BaseModel], source: str) -> SettingsError:
     """A validation error in the user's words: one line per wrong setting, with place, name and what was expected."""
-    causes = [dict(item) for item in error.errors() if item["type"] != "default_factory_not_called"]
+    causes = [_told(dict(item), model) for item in error.errors() if item["type"] != "default_factory_not_called"]
     lines = {_line(item, written, model, source) for item in causes}
     return SettingsError("\n".join(sorted(lines, key=_in_file_order)))
+
+
+def _told(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """An error at the place where the user wrote: one of several kinds is told by its `type`, not by a level."""
+    at = _without_kinds(tuple(item["loc"]), model)
+    match item["type"]:
+        case "union_tag_invalid":
+            expected = f"Input should be {item['ctx']['expected_tags']}"
+            return item | {"loc": (*at, KIND), "type": "literal_error", "msg": expected, "input": item["ctx"]["tag"]}
+        case "union_tag_not_found":
+            return item | {"loc": (*at, KIND), "type": "missing"}
+    return item | {"loc": at}
+
+
+def _without_kinds(at: Location, model: type[BaseModel]) -> Location:
+    written: Location = ()
+    for part in at:
+        models = _models_at(model, written)
+        if not (len(models) > 1 and part in [_kind(each) for each in models]):
+            written = (*written, part)
+    return written
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    """What a model's `type` has to be, if it is one of several kinds."""
+    return next(iter(get_args(model.model_fields[KIND].annotation)), None) if KIND in model.model_fields else None
 
 
 def _in_file_order(line: str) -> tuple[list[int], str]:
@@ -211,8 +239,12 @@ def hidden_names(model: type[BaseModel]) -> set[str]:
 
 
 def _names_at(model: type[BaseModel], at: Location) -> Iterable[str]:
+    return [name for each in _models_at(model, at) for name in each.model_fields]
+
+
+def _models_at(model: type[BaseModel], at: Location) -> list[type[BaseModel]]:
     models = [model]
     for part in at:
         fields = [each.model_fields[part] for each in models if isinstance(part, str) and part in each.model_fields]
         models = [inner for each in fields for inner in models_in(each.annotation)] or models
-    return [name for each in models for name in each.model_fields]
+    return models

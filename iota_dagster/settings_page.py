@@ -79,6 +79,8 @@ def type_text(annotation: Any) -> str:
         return f"list of {type_text(arguments[0])}"
     if origin is dict:
         return f"{type_text(arguments[0])}: {type_text(arguments[1])}"
+    if len(models := models_in(annotation)) > 1:
+        return " or ".join(model.__name__ for model in models)
     if arguments:
         return type_text(next(argument for argument in arguments if argument is not NoneType))
     if issubclass(annotation, BaseModel):

@@ -7,9 +7,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ByteSize, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationInfo
 
 MIB, GIB = 2**20, 2**30
+
+
+class Model(BaseModel):
+    """What all settings share: frozen, no unknown keys, defaults checked, no input in an error's text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
 
 class EnvironmentText(str):

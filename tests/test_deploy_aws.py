@@ -53,7 +53,7 @@ def operations() -> dict[str, str]:
     session = botocore.session.get_session()
     return {
         xform_name(name): f"{service}:{name}"
-        for service in ("cloudtrail", "glue", "s3", "secretsmanager", "sqs", "sts")
+        for service in ("cloudtrail", "glue", "s3", "secretsmanager", "sns", "sqs", "sts")
         for name in session.get_service_model(service).operation_names
         if xform_name(name) not in NO_OPERATIONS
     }

@@ -201,8 +201,11 @@ integrations:
     account: 0123
     external_id: [s3cr3t]
 destinations:
-  - type: slack
+  - type: slak
     name: chat
+  - name: nowhere
+  - {type: webhook, name: hook, urls: "https://example.com"}
+  - {type: json_lines, name: file}
 log_level: loud
 partitions_start: yesterday
 rules: mine
@@ -217,12 +220,14 @@ iota.yaml:6:8: bloom: expected settings of its own (key: value), got '7'
 iota.yaml:9:13: integrations[0].bucket: expected a text
 iota.yaml:10:14: integrations[0].account: expected a text to match pattern '^\\d{12}$', got '0123'
 iota.yaml:11:18: integrations[0].external_id: expected a text
-iota.yaml:13:5: destinations[0].path: is missing
-iota.yaml:13:11: destinations[0].type: expected 'json_lines', got 'slack'
-iota.yaml:15:12: log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', got 'LOUD'
-iota.yaml:16:19: partitions_start: expected a date such as 2020-01-01, got 'yesterday'
-iota.yaml:17:8: rules: expected a list such as [a, b], got 'mine'
-iota.yaml:18:12: store_url: expected sqlite:///path/to/file or postgresql://user:password@host/database"""
+iota.yaml:13:11: destinations[0].type: expected 'json_lines', 'slack', 'pagerduty', 'sns', 'webhook', got 'slak'
+iota.yaml:15:5: destinations[1].type: is missing
+iota.yaml:16:33: destinations[2].urls: unknown setting, did you mean url?
+iota.yaml:17:5: destinations[3].path: is missing
+iota.yaml:18:12: log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', got 'LOUD'
+iota.yaml:19:19: partitions_start: expected a date such as 2020-01-01, got 'yesterday'
+iota.yaml:20:8: rules: expected a list such as [a, b], got 'mine'
+iota.yaml:21:12: store_url: expected sqlite:///path/to/file or postgresql://user:password@host/database"""
 
 
 def test_a_wrong_file_gets_a_line_for_each_wrong_setting() -> None:

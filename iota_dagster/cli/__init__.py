@@ -18,6 +18,7 @@ COMMANDS = {
     "backup": "Write the store into a file, while everything runs.",
     "classify": "Say which log type the records of some files are.",
     "demo": "Try everything on generated logs, without AWS.",
+    "destinations": "List where alerts go, and try whether they arrive.",
     "doctor": "Look at everything that iota needs, and say what to do.",
     "housekeeping": "Join small files, apply retention, throw away what is due.",
     "ingest": "Read log files and folders into the lake and judge them.",

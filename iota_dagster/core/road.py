@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from iota_dagster.core import batch_figures, metrics
 from iota_dagster.core import judge as judging
 from iota_dagster.core.alerting.deliver import DeliveryReport, deliver_due
-from iota_dagster.core.alerting.destinations.base import Destination
+from iota_dagster.core.alerting.destination import Destination
 from iota_dagster.core.attempts import Attempts
 from iota_dagster.core.background import repeating
 from iota_dagster.core.detection.rule_workers import RuleWorkers

@@ -115,7 +115,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
 
 def _destinations(settings: Settings) -> Iterator[Finding]:
     names = [item.name for item in settings.destinations]
-    blocked = [item.path for item in settings.destinations if not _appendable(item.path)]
+    blocked = [item.file for item in settings.destinations if item.file and not _appendable(item.file)]
     silent = [severity for severity in _LOUD if not settings.routing.get(severity)]
     if not names:
         yield warning("there is none", "add destinations: alerts stay in the store, and nobody is told")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.alerting.destinations.base import Destination, payload
-from iota_dagster.core.alerting.destinations.json_lines import JsonLines
+from iota_dagster.core.alerting.destination import Destination, payload
 from iota_dagster.core.errors import DeliveryFailed
+from iota_dagster.destinations.json_lines import JsonLinesFile
 from tests.core.alerting_cases import a_delivery
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> JsonLines:
-    return JsonLines("file", tmp_path / "alerts" / "alerts.jsonl")
+def file(tmp_path: Path) -> JsonLinesFile:
+    return JsonLinesFile("file", tmp_path / "alerts" / "alerts.jsonl")
 
 
-def test_a_line_has_the_documented_members_in_their_order(file: JsonLines) -> None:
+def test_a_line_has_the_documented_members_in_their_order(file: JsonLinesFile) -> None:
     destination: Destination = file
     destination.send(a_delivery(title="Müller\u2028signed in"))
     (text,) = file.path.read_text("ascii").splitlines()
@@ -42,7 +42,7 @@ def test_a_line_has_the_documented_members_in_their_order(file: JsonLines) -> No
     ]
 
 
-def test_alerts_are_appended_and_found_again(file: JsonLines) -> None:
+def test_alerts_are_appended_and_found_again(file: JsonLinesFile) -> None:
     assert not file.was_delivered(a_delivery("d1"))
     for name in ("d1", "d2"):
         file.send(a_delivery(name))
@@ -53,7 +53,7 @@ def test_alerts_are_appended_and_found_again(file: JsonLines) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 30, -2])
-def test_a_torn_last_line_does_not_count_and_does_not_spoil_the_next(file: JsonLines, kept: int) -> None:
+def test_a_torn_last_line_does_not_count_and_does_not_spoil_the_next(file: JsonLinesFile, kept: int) -> None:
     file.send(a_delivery("d1"))
     file.path.write_bytes(file.path.read_bytes()[:kept])
     assert not file.was_delivered(a_delivery("d1"))
@@ -64,7 +64,7 @@ def test_a_torn_last_line_does_not_count_and_does_not_spoil_the_next(file: JsonL
     assert whole.startswith(torn)
 
 
-def test_a_line_that_lacks_only_its_newline_was_delivered(file: JsonLines) -> None:
+def test_a_line_that_lacks_only_its_newline_was_delivered(file: JsonLinesFile) -> None:
     file.send(a_delivery("d1"))
     file.path.write_bytes(file.path.read_bytes().rstrip(b"\n"))
     assert file.was_delivered(a_delivery("d1"))
@@ -72,12 +72,12 @@ def test_a_line_that_lacks_only_its_newline_was_delivered(file: JsonLines) -> No
     assert [json.loads(line)["delivery_id"] for line in file.path.read_text().splitlines()] == ["d1", "d2"]
 
 
-def test_an_alert_that_speaks_of_another_delivery_does_not_count_as_it(file: JsonLines) -> None:
+def test_an_alert_that_speaks_of_another_delivery_does_not_count_as_it(file: JsonLinesFile) -> None:
     file.send(a_delivery("d1", title='{"delivery_id":"d2",', context={"delivery_id": "d2"}))
     assert not file.was_delivered(a_delivery("d2"))
 
 
-def test_many_writers_at_once_write_whole_lines(file: JsonLines) -> None:
+def test_many_writers_at_once_write_whole_lines(file: JsonLinesFile) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: file.send(a_delivery(f"d{n}", context={"x": "y" * 5_000})), range(40)))
     lines = file.path.read_text().splitlines()
@@ -87,7 +87,7 @@ def test_many_writers_at_once_write_whole_lines(file: JsonLines) -> None:
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "alerts").write_text("a file where a folder should be")
-    blocked = JsonLines("file", tmp_path / "alerts" / "alerts.jsonl")
+    blocked = JsonLinesFile("file", tmp_path / "alerts" / "alerts.jsonl")
     with pytest.raises(DeliveryFailed, match=r"^file: cannot write .*alerts\.jsonl: File exists") as failure:
         blocked.send(a_delivery())
     assert failure.value.retry_helps
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         blocked.was_delivered(a_delivery())
 
 
-def test_a_full_disk_leaves_no_half_line(file: JsonLines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_half_line(file: JsonLinesFile, monkeypatch: pytest.MonkeyPatch) -> None:
     file.send(a_delivery("d1"))
     before, write = file.path.read_bytes(), os.write
     monkeypatch.setattr(os, "write", lambda handle, text: write(handle, text[:10]))

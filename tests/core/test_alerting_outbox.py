@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from iota_dagster.core.alerting import outbox
 from iota_dagster.core.alerting.deliver import LEASE, DeliveryReport, Tally, deliver_due
-from iota_dagster.core.alerting.destinations.json_lines import JsonLines
 from iota_dagster.core.alerting.outbox import RetryPolicy
 from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, deliveries, metadata
+from iota_dagster.destinations.json_lines import JsonLinesFile
 from tests.core.alerting_cases import an_alert, at
 
 
@@ -130,7 +130,7 @@ def test_waits_grow_up_to_the_longest() -> None:
 def test_alerts_reach_a_file_once(store: Database, tmp_path: Path) -> None:
     for number in range(25):
         put(store, "file", alert=f"a{number}")
-    file = JsonLines("file", tmp_path / "alerts.jsonl")
+    file = JsonLinesFile("file", tmp_path / "alerts.jsonl")
     assert send(store, file).by_destination == {"file": Tally(sent=25)}
     assert send(store, file) == DeliveryReport()
     assert len(file.path.read_text().splitlines()) == 25
@@ -187,7 +187,7 @@ def test_a_destination_that_is_not_configured_is_named(store: Database) -> None:
 
 def test_a_crash_between_sending_and_marking_does_not_send_twice(store: Database, tmp_path: Path) -> None:
     put(store, "file")
-    file = JsonLines("file", tmp_path / "alerts.jsonl")
+    file = JsonLinesFile("file", tmp_path / "alerts.jsonl")
     (delivery,) = claim(store, "dead", 0)
     file.send(delivery)
     assert send(store, file, minutes=1) == DeliveryReport()
@@ -198,7 +198,7 @@ def test_a_crash_between_sending_and_marking_does_not_send_twice(store: Database
 def test_a_crash_before_sending_loses_nothing(store: Database, tmp_path: Path) -> None:
     put(store, "file")
     claim(store, "dead", 0)
-    file = JsonLines("file", tmp_path / "alerts.jsonl")
+    file = JsonLinesFile("file", tmp_path / "alerts.jsonl")
     assert send(store, file, minutes=5).sent == 1
     assert len(file.path.read_text().splitlines()) == 1
 

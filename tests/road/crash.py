@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from iota_dagster.core.alerting.destinations import json_lines
+from iota_dagster.destinations import json_lines
 from iota_dagster.core.fetching import Spool
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.local_storage import LocalStorage

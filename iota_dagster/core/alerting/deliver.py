@@ -15,7 +15,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from iota_dagster.core.alerting import outbox
-from iota_dagster.core.alerting.destinations.base import Destination
+from iota_dagster.core.alerting.destination import Destination
 from iota_dagster.core.alerting.outbox import DEFAULT_RETRY, RetryPolicy
 from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery

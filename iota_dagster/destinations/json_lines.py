@@ -1,8 +1,8 @@
 """A file with one JSON object per line and alert: for a person with `tail -f`, a log shipper, or a test.
 
-The members of a line and their order are those of `base.payload`, `delivery_id` first. The text is ASCII, so a line
-ends at its newline and nowhere else. Every line is on the disk before it counts as sent. Processes of one host may
-share the file, and it may be rotated by renaming.
+The members of a line and their order are those of `core.alerting.destination.payload`, `delivery_id` first. The text is
+ASCII, so a line ends at its newline and nowhere else. Every line is on the disk before it counts as sent. Processes of
+one host may share the file, and it may be rotated by renaming.
 """
 
 from __future__ import annotations
@@ -14,14 +14,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from iota_dagster.core.alerting.destinations.base import payload
+from pydantic import Field
+
+from iota_dagster.core.alerting.destination import payload
 from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery
+from iota_dagster.destinations.base import DestinationSettings, Means
+from iota_dagster.settings_types import Folder
+
+
+class JsonLines(DestinationSettings):
+    """A destination: one JSON line per alert, appended to a file."""
+
+    type: Literal["json_lines"] = Field(description="Always `json_lines`.")
+    path: Folder = Field(description="The file; its folder is created.")
+
+    @property
+    def file(self) -> Path:
+        """The file of this host that it writes."""
+        return self.path
+
+    def open(self, means: Means) -> JsonLinesFile:
+        """What appends to the file."""
+        return JsonLinesFile(self.name, self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class JsonLines:
+class JsonLinesFile:
     """Appends alerts to the file `path`; its folders are made when needed."""
 
     name: str

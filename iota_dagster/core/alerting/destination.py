@@ -1,7 +1,8 @@
-"""What a destination is: the interface that every module in this folder fills, and what it sends."""
+"""What a destination of alerts is: the interface that every kind of them fills, and what it sends."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -32,10 +33,14 @@ class Destination(Protocol):
         ...
 
 
-def payload(delivery: Delivery) -> dict[str, Any]:
-    """The alert as every destination writes it: stable names, JSON values, times as ISO 8601 in UTC with `Z`."""
+def payload(delivery: Delivery, most_bytes: int | None = None) -> dict[str, Any]:
+    """The alert as every destination writes it: stable names, JSON values, times as ISO 8601 in UTC with `Z`.
+
+    Where it would have more than `most_bytes` as JSON, the largest values of `context` are left out and named in
+    `context_left_out`: people must hear of an alert however much a rule wants to say.
+    """
     alert = delivery.alert
-    return {
+    found = {
         "delivery_id": delivery.id,
         "alert_id": alert.id,
         "rule_id": alert.rule_id,
@@ -51,6 +56,22 @@ def payload(delivery: Delivery) -> dict[str, Any]:
         "log_type": alert.log_type,
         "context": dict(alert.context),
     }
+    return found if most_bytes is None else _bounded(found, most_bytes)
+
+
+def _bounded(found: dict[str, Any], most_bytes: int) -> dict[str, Any]:
+    excess = len(json.dumps(found)) - most_bytes
+    if excess <= 0:
+        return found
+    sizes = {name: len(json.dumps({name: value})) for name, value in found["context"].items()}
+    left_out = []
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if excess <= 0:
+            break
+        del found["context"][name]
+        left_out.append(name[:100])
+        excess -= sizes[name] - len(json.dumps(name[:100]))
+    return found | {"context_left_out": left_out[:100]}
 
 
 def _iso(moment: datetime) -> str:

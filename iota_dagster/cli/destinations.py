@@ -1,0 +1,82 @@
+"""`iota destinations`: where alerts go, and whether they arrive."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iota_dagster.core.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iota_dagster.core.alerting.destination import Destination
+    from iota_dagster.settings import Settings
+
+
+@click.command("destinations")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--test", "is_test", is_flag=True, help="Send a test alert to each, and say whether it arrived.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line and destination.")
+def command(names: tuple[str, ...], is_test: bool, as_json: bool) -> None:
+    """List the destinations of alerts (all, or those named) and the severities that are routed to each.
+
+    With --test each gets an alert that says that it is a test; it is in neither store nor lake. Exit with 1 when one
+    does not arrive.
+    """
+    from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+    from iota_dagster.platform import open_destinations
+    from iota_dagster.settings import load_settings
+
+    settings = load_settings()
+    _require_known(names, [item.name for item in settings.destinations])
+    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
+    opened = {item.name: item for item in open_destinations(settings, clients)}
+    failed = False
+    for facts in _facts(settings, names):
+        if is_test:
+            facts["error"] = _tested(opened[facts["name"]])
+            failed |= facts["error"] is not None
+        click.echo(json.dumps(facts) if as_json else _line(facts))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _require_known(names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"{name} is no destination, there are: {', '.join(known) or 'none'}")
+
+
+def _facts(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": item.name,
+            "type": item.type,
+            "severities": [severity for severity, routed in settings.routing.items() if item.name in routed],
+        }
+        for item in settings.destinations
+        if not names or item.name in names
+    ]
+
+
+def _tested(destination: Destination) -> str | None:
+    """Send a test alert; what was wrong, None when it arrived."""
+    from iota_dagster.core.alerting.trial import trial_delivery
+    from iota_dagster.core.errors import DeliveryFailed
+
+    try:
+        destination.send(trial_delivery(destination.name))
+    except DeliveryFailed as error:
+        return str(error)
+    return None
+
+
+def _line(facts: dict[str, Any]) -> str:
+    severities = ", ".join(facts["severities"]) or "no severity: only rules that name it"
+    text = f"{facts['name']:<24} {facts['type']:<11} {severities}"
+    if "error" in facts:
+        text += f" → {one_line(facts['error']) if facts['error'] else 'arrived'}"
+    return text

@@ -1,1 +1,0 @@
-"""Where alerts go: one module per kind of destination, each filling `base.Destination`."""

@@ -1,0 +1,78 @@
+"""An SNS topic of AWS: from there to mail, chat, Lambda functions or queues of your own.
+
+The message is `core.alerting.destination.payload` as JSON. `severity`, `rule_id` and `log_type` are attributes, for
+subscriptions that filter. In a FIFO topic the delivery's id lets SNS drop a repetition within five minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import Field
+
+from iota_dagster.core.alerting.destination import payload
+from iota_dagster.core.errors import DeliveryFailed
+from iota_dagster.core.model import Delivery
+from iota_dagster.core.text import one_line
+from iota_dagster.destinations.base import DestinationSettings, Means
+
+_SUBJECT, _MOST_BYTES = 100, 200_000  # SNS takes 100 characters, and 256 KiB in all
+_ATTRIBUTE = 256
+
+
+class Sns(DestinationSettings):
+    """A destination: an SNS topic, published to with iota's own credentials (`sns:Publish`)."""
+
+    type: Literal["sns"] = Field(description="Always `sns`.")
+    topic_arn: str = Field(
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="The topic."
+    )
+
+    def open(self, means: Means) -> SnsTopic:
+        """What publishes there, in the topic's own region."""
+        clients = means.clients.sibling(replace(means.clients.options, region=self.topic_arn.split(":")[3]))
+        return SnsTopic(self.name, self.topic_arn, lambda: clients.client("sns"))
+
+
+@dataclass(frozen=True, slots=True)
+class SnsTopic:
+    """Publishes alerts to a topic."""
+
+    name: str
+    topic_arn: str
+    client: Callable[[], Any]
+
+    def send(self, delivery: Delivery) -> None:
+        """Publish the alert's message."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        alert = delivery.alert
+        more: dict[str, str] = {}
+        if self.topic_arn.endswith(".fifo"):
+            more = {"MessageGroupId": alert.id, "MessageDeduplicationId": delivery.id}
+        try:
+            self.client().publish(
+                TopicArn=self.topic_arn,
+                Subject=_subject(f"{alert.severity}: {alert.title}"),
+                Message=json.dumps(payload(delivery, _MOST_BYTES)),
+                MessageAttributes=_attributes(severity=alert.severity, rule_id=alert.rule_id, log_type=alert.log_type),
+                **more,
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise DeliveryFailed(f"{self.name}: {one_line(str(error))}") from error
+
+    def was_delivered(self, delivery: Delivery) -> None:
+        """Unknown: nobody can be asked."""
+
+
+def _subject(text: str) -> str:
+    """What SNS takes as one: printable ASCII on one line."""
+    ascii_text = "".join(char if " " <= char <= "~" else "?" for char in one_line(text))
+    return ascii_text[:_SUBJECT].strip()
+
+
+def _attributes(**values: str) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": value[:_ATTRIBUTE]} for name, value in values.items() if value}
