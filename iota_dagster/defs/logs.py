@@ -10,6 +10,7 @@ import dagster as dg
 from iota_dagster.core.model import Batch
 from iota_dagster.core.store.claims import Assignment
 from iota_dagster.logging_setup import about
+from iota_dagster.traces import batch_span
 
 _Item = TypeVar("_Item", bound=Batch | Assignment)
 _Result = TypeVar("_Result")
@@ -23,11 +24,11 @@ class BatchLog:
         self._context = context
 
     def around(self, work: Callable[[_Item], _Result]) -> Callable[[_Item], _Result]:
-        """The work on a batch, with run and batch on every line that it logs in this thread."""
+        """The work on a batch, with run and batch on every line that it logs in this thread, and a span of its own."""
 
         def logged(item: _Item) -> _Result:
             batch = item.batch if isinstance(item, Assignment) else item
-            with about(run=self._context.run.run_id, batch=batch.id):
+            with about(run=self._context.run.run_id, batch=batch.id), batch_span(batch.id):
                 return work(item)
 
         return logged

@@ -18,6 +18,7 @@ from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.summaries import HourFiles
 from iota_dagster.defs.figures import Cell, Figures, numbers, place, table
 from iota_dagster.defs.partitions import BACKFILL, HOURLY
+from iota_dagster.defs.step_spans import in_a_span
 from iota_dagster.platform import Platform
 from iota_dagster.settings import Settings
 
@@ -34,7 +35,7 @@ _Result = TypeVar("_Result")
 
 
 def hourly_asset(group: str, kinds: set[str], **more: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` with what all assets have in common: hours, backfills of a day per run, the hand-over, outages."""
+    """`dg.asset` with what all assets have in common: hours, backfills of a day per run, hand-over, outages, traces."""
     decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         partitions_def=HOURLY,
         backfill_policy=BACKFILL,
@@ -44,7 +45,7 @@ def hourly_asset(group: str, kinds: set[str], **more: Any) -> Callable[[Callable
         io_manager_key="batches",
         **more,
     )
-    return lambda compute: decorate(waiting_out_outages()(compute))
+    return lambda compute: decorate(waiting_out_outages()(in_a_span(compute)))
 
 
 def run_of(context: dg.AssetExecutionContext, road: Road) -> RunIdentity:

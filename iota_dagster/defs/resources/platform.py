@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -16,6 +17,7 @@ from iota_dagster.defs.resources.seen_events import SeenEventsResource
 from iota_dagster.logging_setup import configure_run
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import Settings, load_settings
+from iota_dagster.traces import Traces, open_traces
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     seen_events: SeenEventsResource
     accounts: AccountsResource
     _platform: Platform | None = PrivateAttr(default=None)
+    _traces: Traces | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Open the platform for a run."""
@@ -44,7 +47,9 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             configure_run(settings, context.log)
         if context.instance is not None:
             refuse_distant_runs(settings, context.instance.run_launcher)
-        self._platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
+        platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
+        self._traces = open_traces(settings.traces_endpoint)
+        self._platform = platform if self._traces is None else _traced(platform)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Keep what the run's transactions took, however it ended, and close the store's connections."""
@@ -69,3 +74,14 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def road(self) -> Road:
         """The road of a batch."""
         return self.platform.road
+
+    @property
+    def traces(self) -> Traces | None:
+        """Where the run's spans go; none where it is not traced."""
+        return self._traces
+
+
+def _traced(platform: Platform) -> Platform:
+    from iota_dagster.traced_road import traced
+
+    return replace(platform, road=traced(platform.road))
