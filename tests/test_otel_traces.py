@@ -148,6 +148,7 @@ def values(attributes: Iterable[KeyValue]) -> dict[str, object]:
     found: dict[str, object] = {}
     for item in attributes:
         kind = item.value.WhichOneof("value")
+        assert kind
         value = getattr(item.value, kind)
         found[item.key] = [one.string_value for one in value.values] if kind == "array_value" else value
     return found
