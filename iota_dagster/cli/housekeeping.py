@@ -21,6 +21,7 @@ _SHOWN = {
     "compacted": "hours whose small files are joined",
     "expired": "hours past their days",
     "lake_files": "replaced lake files",
+    "left_lake_files": "lake files of killed writers",
     "work_folders": "work folders",
     "id_files": "id files",
     "scratch_folders": "scratch folders",

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @click.command("repair")
 @click.option("--dry-run", is_flag=True, help="Change nothing: say what would be rebuilt.")
+@click.option("--restored", is_flag=True, help="The store was put back by other means than `iota restore`.")
 @click.option("--adopt", is_flag=True, help="Rebuild nothing: declare that this store knows the lake, as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def command(dry_run: bool, adopt: bool, as_json: bool) -> None:
+def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
     """Rebuild from the lake what the store does not know. Stop Dagster first.
 
     Rebuilt are the lake's files, what was admitted to each event hour, batches, and the log objects that rows name.
@@ -31,15 +32,16 @@ def command(dry_run: bool, adopt: bool, as_json: bool) -> None:
     from iota_dagster.platform import open_platform
     from iota_dagster.settings import load_settings
 
-    if dry_run and adopt:
-        raise click.UsageError("--dry-run and --adopt do not go together")
+    if adopt and (dry_run or restored):
+        raise click.UsageError("--adopt goes with neither --dry-run nor --restored")
     platform = open_platform(load_settings())
     try:
         if adopt:
             _adopt(platform)
             return
         repair = Repair(platform.road.lake, platform.state, platform.intake.spool)
-        is_own, done = repair.is_own(), repair.run(datetime.now(UTC), dry_run=dry_run)
+        is_own = repair.is_own() and not restored
+        done = repair.run(datetime.now(UTC), dry_run=dry_run, restored=restored)
     finally:
         platform.database.dispose()
     figures: dict[str, Any] = {"dry_run": dry_run, "is_own": is_own, **asdict(done)}

@@ -16,7 +16,7 @@ from iota_dagster.core.copies import CONFLICT, DUPLICATE, KEPT
 from iota_dagster.core.decoding import Prepared
 from iota_dagster.core.detection.verdict import RuleCost, RuleFailure
 from iota_dagster.core.figures import Figures
-from iota_dagster.core.lake.publication import NewFile
+from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.metrics import Family
 from iota_dagster.core.model import Batch, Match
 from iota_dagster.core.store.commit import Commit

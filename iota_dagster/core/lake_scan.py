@@ -16,7 +16,7 @@ from iota_dagster.core.hours import hour_of
 from iota_dagster.core.id_files import ID, make_ids
 from iota_dagster.core.identity import digest, fingerprint
 from iota_dagster.core.lake import alert_matches
-from iota_dagster.core.lake.publication import NewFile
+from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.object_key import parse_object_key
 from iota_dagster.core.store.rebuilt import RebuiltObject
 

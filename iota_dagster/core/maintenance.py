@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 
 from iota_dagster.core.hours import parse_hour_folder
+from iota_dagster.core.lake.generation import generation_folder
 from iota_dagster.core.lake.ownership import read_marker
 from iota_dagster.core.spooling import FOLDER, spooled_prefix
 from iota_dagster.core.storage import Storage, StoredFile
@@ -29,6 +30,8 @@ IN_THE_MAKING = timedelta(days=1)
 """A file that nothing refers to may belong to a run that has not committed yet, for so long at most."""
 READERS_GRACE = timedelta(hours=24)
 """A lake file that was replaced stays so long for queries that began before."""
+GIVEN_UP = READERS_GRACE + IN_THE_MAKING
+"""Who writes a lake hour's next generation for longer has been killed, or starts again."""
 DELIVERED_AGAIN = timedelta(days=38)
 """An event in the queue itself may come again for so long: SQS keeps a message for 14 days, SNS tries for 23."""
 
@@ -53,6 +56,7 @@ class Removed:
     """How many files, folders and rows were thrown away, or would be; `bytes` by the same names, of what are files."""
 
     lake_files: int = 0
+    left_lake_files: int = 0
     work_folders: int = 0
     id_files: int = 0
     scratch_folders: int = 0
@@ -90,6 +94,7 @@ class Housekeeping:
         """Throw away what is due, or only count it; without `lake_files`, none of the lake."""
         sweeps: dict[str, Iterable[_Due]] = {
             "lake_files": self._retired_lake_files(now, dry_run) if lake_files else (),
+            "left_lake_files": self._left_lake_files(now, dry_run) if lake_files else (),
             "work_folders": self._work_folders(now),
             "id_files": self._id_files(now, dry_run),
             "scratch_folders": self._scratch_folders(now),
@@ -117,6 +122,27 @@ class Housekeeping:
             if not dry_run:  # by now they are deleted
                 with self.database.begin() as connection:
                     lake_catalog.forget_retired(connection, here)
+
+    def _left_lake_files(self, now: datetime, dry_run: bool) -> Iterator[_Due]:
+        """What killed writers have left in generations that nobody has switched to.
+
+        They are retired before they are deleted, so that a pass that dies here leaves none behind.
+        """
+        with self.database.read() as connection:
+            announced = lake_upkeep.announced_before(connection, now - GIVEN_UP)
+        for item in announced:
+            folder = generation_folder(item.table, item.hour, item.generation)
+            sizes = {file.path: file.size for file in self.lake.list(f"{folder}/")}
+            if dry_run:
+                with self.database.read() as connection:
+                    found = lake_upkeep.strays(connection, item, sizes)
+            else:
+                with self.database.begin() as connection:
+                    found = lake_upkeep.give_up(connection, item, sizes)
+            yield from (_Due(sizes[path], partial(self.lake.delete, path)) for path in found)
+            if not dry_run:
+                with self.database.begin() as connection:
+                    lake_catalog.forget_retired(connection, found)
 
     # ── caches ──
 

@@ -27,9 +27,10 @@ from iota_dagster.core import id_files
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import hour_folder, hour_key, parse_hour_folder
 from iota_dagster.core.lake import alert_matches, rewrite
+from iota_dagster.core.lake.generation import NewFile, lake_path
 from iota_dagster.core.lake.ownership import adopt, read_marker
 from iota_dagster.core.lake.parquet import reading
-from iota_dagster.core.lake.publication import Lake, NewFile, lake_path
+from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.lake_scan import Scanned, scan_file
 from iota_dagster.core.seen import Admission
@@ -73,15 +74,24 @@ class Repair:
     spool: EventSpool
 
     def run(
-        self, now: datetime, *, dry_run: bool = False, progress: Callable[[TableHour], object] = lambda _: None
+        self,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+        restored: bool = False,
+        progress: Callable[[TableHour], object] = lambda _: None,
     ) -> Repaired:
         """Rebuild, or only say what would be done; nothing else may be running.
 
-        In the end the lake is the store's own, unless there were problems: they are named, and the rest is done.
+        A lake that is the store's own is left alone, unless the store was `restored` by means that did not tell it so.
+        In the end the lake is its own, unless there were problems: they are named, and the rest is done.
         """
         done = Repaired()
-        if self.is_own():
+        if self.is_own() and not restored:
             return done
+        if restored and not dry_run:
+            with self.lake.database.begin() as connection:
+                identity.renew_store_id(connection)
         for key, files in self._hours(done):
             progress(key)
             try:
@@ -171,24 +181,26 @@ class Repair:
         last = max(_generation(part.scanned.path) for part in parts)
         with self.lake.database.begin() as connection:
             lake_catalog.reserve_generations(connection, table, hour, last)
-        if rest or len({item.generation for item in adopted}) != 1:
-            generation, files = self._next_generation(key, adopted, rest)
+        fresh = bool(rest) or len({item.generation for item in adopted}) != 1
+        if fresh:
+            generation, files = self._next_generation(key, adopted, rest, now)
         else:
             generation, files = adopted[0].generation, adopted
         admitted = [] if table == alert_matches.TABLE else self._admissions(key, parts)
         with self.lake.database.begin() as connection:
-            lake_catalog.apply(connection, {key: HourChange(state.version, generation, tuple(files))}, now)
-            rebuilt.retire(connection, {part.scanned.path for part in parts} - {item.path for item in files}, now)
+            change = HourChange(state.version, generation, tuple(files), fresh)
+            lake_catalog.apply(connection, {key: change}, now)
+            lake_catalog.retire(connection, {part.scanned.path for part in parts} - {item.path for item in files}, now)
             if table != alert_matches.TABLE:
                 done.batches += rebuilt.enter_objects(connection, _objects(parts))
                 rebuilt.enter_admissions(connection, (_log_type(table), hour), admitted, now)
 
     def _next_generation(
-        self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[_Part]
+        self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[_Part], now: datetime
     ) -> tuple[int, list[LakeFile]]:
         """Everything that is wanted in a folder of its own: files as they are, and rows of the others in a new one."""
         with self.lake.database.begin() as connection:
-            generation = lake_catalog.allocate_generation(connection, *key)
+            generation = lake_catalog.allocate_generation(connection, *key, now)
         files = []
         for item in adopted:
             path = lake_path(*key, generation, item.source)

@@ -31,8 +31,9 @@ from iota_dagster.core.fetching import Fetched, Spool
 from iota_dagster.core.figures import Figures, Step
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches
+from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.lake.match_files import match_files, rows_of_rules
-from iota_dagster.core.lake.publication import Lake, NewFile, Superseded
+from iota_dagster.core.lake.publication import Lake, Superseded
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.lake.writer import write_hours
 from iota_dagster.core.model import Batch, BatchStatus

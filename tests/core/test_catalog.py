@@ -22,7 +22,8 @@ from iota_dagster.core.errors import IotaError, Outage, SettingsError, VersionCo
 from iota_dagster.core.hours import Hour, hour_folder, parse_hour_key
 from iota_dagster.core.lake.catalog import LakeCatalog, Registered
 from iota_dagster.core.lake.compaction import compact
-from iota_dagster.core.lake.publication import Lake, NewFile
+from iota_dagster.core.lake.generation import NewFile
+from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.lake.tables import lake_tables, table_descriptions
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store import lake_catalog
@@ -50,9 +51,10 @@ class Installation:
         """Publish an hour, or let it have its next generation."""
         with suppress(VersionConflict), self.database.begin() as connection:
             state = lake_catalog.read_hour(connection, table, hour)
-            generation = lake_catalog.allocate_generation(connection, table, hour) if state.version else 0
-            change = HourChange(state.version, generation, ())
-            lake_catalog.apply(connection, {(table, hour): change}, datetime.now(UTC))
+            now, fresh = datetime.now(UTC), state.version > 0
+            generation = lake_catalog.allocate_generation(connection, table, hour, now) if fresh else 0
+            change = HourChange(state.version, generation, (), fresh)
+            lake_catalog.apply(connection, {(table, hour): change}, now)
             return
         self.switch(table, hour)
 
@@ -140,7 +142,9 @@ def test_hours_that_were_never_published_and_unknown_tables_are_left_out(
 ) -> None:
     here.switch("of_a_newer_version")
     with here.database.begin() as connection:
-        lake_catalog.allocate_generation(connection, "events", TEN)  # an attempt that came to nothing
+        lake_catalog.allocate_generation(
+            connection, "events", TEN, datetime.now(UTC)
+        )  # an attempt that came to nothing
     wanted = [("events", TEN), ("events", TEN + 1), ("of_a_newer_version", TEN)]
     with before_each_call(clients, lambda _: None) as seen:
         assert here.catalog.register(wanted) == NOTHING

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from iota_dagster.core.lake.alert_matches import TABLE
 from iota_dagster.core.lake.match_files import match_files, publish_unit
@@ -15,7 +16,7 @@ from iota_dagster.core.model import Match
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import LakeHour
-from iota_dagster.core.store.schema import metadata
+from iota_dagster.core.store.schema import announced_generations, metadata
 from tests.core.alerting_cases import a_match
 
 
@@ -60,3 +61,5 @@ def test_what_is_given_up_never_lies_beside_what_is_read(lake: Lake, tmp_path: P
     assert path is not None
     assert [file.name for file in path.parent.iterdir()] == ["batch.parquet"]
     assert list((tmp_path / "scratch").iterdir()) == []
+    with lake.database.read() as connection:
+        assert connection.execute(sa.select(announced_generations)).all() == []

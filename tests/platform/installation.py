@@ -20,7 +20,7 @@ import yaml
 from iota_dagster.core.aws import hive
 from iota_dagster.core.aws.s3_storage import S3Storage
 from iota_dagster.core.lake import alert_matches
-from iota_dagster.core.lake.publication import lake_path
+from iota_dagster.core.lake.generation import lake_path
 from iota_dagster.core.store.schema import batches, deliveries, lake_hours, log_objects
 from iota_dagster.launcher import PROCESS_TAG
 from iota_dagster.platform import Platform, open_platform

@@ -20,15 +20,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from iota_dagster.destinations import json_lines
 from iota_dagster.core.fetching import Spool
 from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake.compaction import compact
+from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.parts import PartFiles
+from iota_dagster.core.sources import source_of
 from iota_dagster.core.work import WorkArea
+from iota_dagster.destinations import json_lines
 from iota_dagster.process_workers import close_workers
 from tests.road.parsers import parser
-from tests.road.world import TEN, World, run_once, sign_in
+from tests.road.world import LOG_TYPE, TEN, World, run_once, sign_in
 
 
 class Effects:
@@ -101,6 +104,14 @@ def run_until(
     install(Effects(trail, kill_at))
     with parser(version), world.opened() as platform:
         run_once(platform.road, root, hours, again=again)
+
+
+def compact_until(world: World, hour: Hour, trail: Path, kill_at: int | None) -> None:
+    """A compaction in a process of its own, to its end or to its death."""
+    install(Effects(trail, kill_at))
+    table = source_of(LOG_TYPE).table
+    with world.opened() as platform:
+        compact(platform.road.lake, table, hour, lake_tables()[table])
 
 
 def run_quietly(world: World, root: str, hours: Sequence[Hour], barrier: Path) -> None:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
+from iota_dagster.core.lake.compaction import CompactionPolicy, compact, compact_due, due
 from iota_dagster.core.lake.expiry import Retention, aged, bring_back, expire_aged
 from iota_dagster.core.lake.ownership import adopt
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.sources import source_of
-from iota_dagster.core.store.lake_catalog import files_of
-from iota_dagster.core.store.schema import log_objects
+from iota_dagster.core.store import identity
+from iota_dagster.core.store.lake_catalog import LakeHour, allocate_generation, files_of, read_hour
+from iota_dagster.core.store.schema import announced_generations, log_objects
 from iota_dagster.housekeeping import keep_house
 from iota_dagster.platform import Platform
+from tests.road.crash import compact_until
 from tests.road.state import assert_same, lake_rows, state_of
 from tests.road.world import LOG_TYPE, NINE, NOW, TEN, World, drive, record, sign_in
+from tests.road.zygote import Zygote
 
 TABLE = source_of(LOG_TYPE).table
 SETTLED = NOW + timedelta(hours=4)
@@ -40,6 +47,26 @@ def deliver(world: World, platform: Platform, names: list[str], root: str) -> No
 def files(platform: Platform, hour: int = TEN) -> int:
     with platform.database.read() as connection:
         return len(files_of(connection, TABLE, hour))
+
+
+def hour_state(platform: Platform, hour: int = TEN) -> LakeHour:
+    with platform.database.read() as connection:
+        return read_hour(connection, TABLE, hour)
+
+
+def announced(platform: Platform) -> list[int]:
+    """The generations that somebody wants to write."""
+    with platform.database.read() as connection:
+        return sorted(connection.execute(sa.select(announced_generations.c.generation)).scalars())
+
+
+def paths(platform: Platform) -> set[str]:
+    return {file.path for file in platform.lake.list("")}
+
+
+def later(**delta: float) -> datetime:
+    """Counted from what the store has just written down."""
+    return datetime.now(UTC) + timedelta(**delta)
 
 
 def test_only_hours_with_many_small_files_that_have_settled_are_joined(world: World, platform: Platform) -> None:
@@ -69,11 +96,36 @@ def test_large_files_stay_as_they_are_and_a_joined_one_has_a_largest_size(world:
     before = state_of(platform)
     with platform.database.read() as connection:
         sizes = sorted(item.bytes for item in files_of(connection, TABLE, TEN))
-    pair = CompactionPolicy(files=2, joined=sizes[0] + sizes[1])
+    pair = CompactionPolicy(files=2, joined=sizes[2] + sizes[3])
     compact_due(platform.road.lake, lake_tables(), pair, SETTLED)
-    assert files(platform) == 3
+    assert files(platform) == 2
     compact_due(platform.road.lake, lake_tables(), CompactionPolicy(files=2, small=sizes[0]), SETTLED)
-    assert files(platform) == 3
+    assert files(platform) == 2
+    assert_same(state_of(platform), before)
+
+
+def test_one_pass_makes_as_many_files_as_the_small_ones_fill_in_one_new_generation(
+    world: World, platform: Platform
+) -> None:
+    deliver(world, platform, list("abcdefg"), "run")
+    before, first = state_of(platform), hour_state(platform)
+    most = 2 * max(item.bytes for item in first.files)
+    assert compact_due(platform.road.lake, lake_tables(), CompactionPolicy(files=2, joined=most), SETTLED)
+    after = hour_state(platform)
+    assert (first.generation, after.generation) == (0, 1)
+    assert [len(item.members) for item in sorted(after.files, key=lambda item: -item.rows)] == [2, 2, 2, 1]
+    assert sorted(name for item in after.files for name in item.members) == sorted(item.source for item in first.files)
+    assert_same(state_of(platform), before)
+
+
+def test_compaction_by_hand_keeps_to_the_largest_size_too(world: World, platform: Platform) -> None:
+    deliver(world, platform, list("abcde"), "run")
+    before, schema = state_of(platform), lake_tables()[TABLE]
+    most = 2 * max(item.bytes for item in hour_state(platform).files)
+    assert compact(platform.road.lake, TABLE, TEN, schema, most)
+    assert sorted(len(item.members) for item in hour_state(platform).files) == [1, 2, 2]
+    assert compact(platform.road.lake, TABLE, TEN, schema)
+    assert files(platform) == 1
     assert_same(state_of(platform), before)
 
 
@@ -88,6 +140,7 @@ def test_an_hour_whose_file_is_damaged_is_left_and_the_others_go_on(
     platform.lake.write(broken, b"no parquet")
     assert [item.hour for item in compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED)] == [TEN]
     assert "2026-11-22-09:00 cannot be compacted" in caplog.text
+    assert announced(platform) == []
 
 
 def test_a_reader_beside_compactions_sees_every_row_once(world: World, platform: Platform) -> None:
@@ -242,3 +295,113 @@ def test_ids_of_spooled_events_go_when_nobody_delivers_them_any_more(platform: P
     assert platform.housekeeping.run(NOW + timedelta(days=39), dry_run=True).spooled_events == 3
     assert platform.housekeeping.run(NOW + timedelta(days=39)).spooled_events == 3
     assert platform.housekeeping.run(NOW + timedelta(days=39)).spooled_events == 0
+
+
+# ── generations that nobody switched to ──
+
+
+def test_what_killed_writers_have_left_goes_after_two_days_and_nothing_else(
+    world: World, platform: Platform, zygote: Zygote, tmp_path: Path
+) -> None:
+    """Killed before the first file is there, after it, and before the switch."""
+    deliver(world, platform, ["a", "b", "c"], "run")
+    before, there = state_of(platform), paths(platform)
+    for kill_at in (0, 1, 2):
+        assert zygote.run(compact_until, world, TEN, tmp_path / "trail", kill_at) == -signal.SIGKILL
+    left = paths(platform) - there
+    assert announced(platform) == [1, 2]
+    assert {path.split("/")[-2] for path in left} == {"g=2"}
+    assert platform.housekeeping.run(later(hours=47)).left_lake_files == 0
+    assert paths(platform) == there | left
+    found = platform.housekeeping.run(later(hours=49), dry_run=True)
+    assert (found.left_lake_files, found.bytes["left_lake_files"] > 0, found.lake_files) == (1, True, 0)
+    assert paths(platform) == there | left
+    assert platform.housekeeping.run(later(hours=49)).left_lake_files == 1
+    assert paths(platform) == there
+    assert announced(platform) == []
+    assert_same(state_of(platform), before)
+    assert compact(platform.road.lake, TABLE, TEN, lake_tables()[TABLE])
+    assert hour_state(platform).generation == 3
+
+
+def test_a_slow_writer_whose_generation_was_given_up_starts_again(
+    world: World, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Housekeeping of the day after tomorrow comes while it copies."""
+    deliver(world, platform, ["a", "b", "c"], "run")
+    before, upload, removed = state_of(platform), LocalStorage.upload, list[int]()
+
+    def late(self: LocalStorage, path: str, source: Path) -> None:
+        upload(self, path, source)
+        if not removed:
+            removed.append(platform.housekeeping.run(later(hours=49)).left_lake_files)
+
+    monkeypatch.setattr(LocalStorage, "upload", late)
+    assert compact(platform.road.lake, TABLE, TEN, lake_tables()[TABLE])
+    assert removed == [1]
+    assert (hour_state(platform).generation, announced(platform)) == (2, [])
+    assert not any("/g=1/" in path for path in paths(platform))
+    assert_same(state_of(platform), before)
+
+
+def test_a_pass_that_dies_after_it_gave_a_generation_up_leaves_its_files_to_the_next(
+    world: World, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(world, platform, ["a"], "run")
+    there = paths(platform)
+    leave_behind(platform)
+
+    class Died(Exception):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "delete", die)
+        with pytest.raises(Died):
+            platform.housekeeping.run(later(hours=49))
+    assert announced(platform) == []
+    assert paths(platform) != there
+    platform.housekeeping.run(later(hours=49))
+    assert paths(platform) == there
+
+
+def leave_behind(platform: Platform) -> str:
+    """A copy of the hour's first file in its announced next generation."""
+    with platform.database.begin() as connection:
+        number = allocate_generation(connection, TABLE, TEN, datetime.now(UTC))
+    path = hour_state(platform).files[0].path
+    left = path.replace("/g=0/", f"/g={number}/")
+    platform.lake.copy(path, left)
+    return left
+
+
+def test_a_generation_that_the_store_did_not_announce_is_never_touched(world: World, platform: Platform) -> None:
+    """A restored store may know generations as announced that were switched to after its backup."""
+    deliver(world, platform, ["a"], "run")
+    left = leave_behind(platform)
+    platform.lake.copy(left, left.replace("/g=1/", "/g=7/"))
+    there = paths(platform)
+    with platform.database.begin() as connection:
+        identity.renew_store_id(connection)
+    assert platform.housekeeping.run(later(days=3)).counts()["left_lake_files"] == 0
+    assert paths(platform) == there
+
+
+def test_files_in_use_and_those_that_wait_for_readers_are_no_strays(world: World, platform: Platform) -> None:
+    """As after a repair that was killed and called again: it may have taken up a generation that was announced."""
+    deliver(world, platform, ["a", "b"], "run")
+    schema = lake_tables()[TABLE]
+    row = {"table_name": TABLE, "hour": TEN, "generation": 0, "announced_at": later(days=-3)}
+    adding = hour_state(platform).files[0].path.replace(".parquet", "-adding.parquet")
+    platform.lake.write(adding, b"of somebody who has not committed it yet")
+    for _ in range(2):  # current, then replaced
+        with platform.database.begin() as connection:
+            connection.execute(sa.insert(announced_generations), row)
+        there = paths(platform)
+        assert platform.housekeeping.run(later(), dry_run=True).left_lake_files == 0
+        assert platform.housekeeping.run(later()).left_lake_files == 0
+        assert (paths(platform), announced(platform)) == (there, [])
+        platform.lake.delete(adding)
+        compact(platform.road.lake, TABLE, TEN, schema)

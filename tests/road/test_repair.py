@@ -17,7 +17,7 @@ from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.repair import Repair
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store import identity
-from iota_dagster.core.store.schema import batches, lake_files, log_objects, retired_files
+from iota_dagster.core.store.schema import announced_generations, batches, lake_files, log_objects, retired_files
 from iota_dagster.platform import Platform
 from tests.damage import flip
 from tests.road.state import admitted, lake_rows
@@ -48,9 +48,9 @@ def events(platform: Platform) -> list[tuple[str, int, str]]:
     return sorted((table, hour, row.get("p_event_id") or row["match_id"]) for table, hour, row in lake_rows(platform))
 
 
-def repair(platform: Platform, *, dry_run: bool = False) -> Repair:
+def repair(platform: Platform, *, dry_run: bool = False, restored: bool = False) -> Repair:
     made = Repair(platform.road.lake, platform.state, platform.intake.spool)
-    made.run(NOW, dry_run=dry_run)
+    made.run(NOW, dry_run=dry_run, restored=restored)
     return made
 
 
@@ -153,6 +153,8 @@ def test_a_switch_that_was_under_way_leaves_every_event_once(done: Platform, ber
     repair(bereft)
     assert events(bereft) == events(done)
     assert admitted(bereft) == admitted(done)
+    with bereft.database.read() as connection:
+        assert connection.execute(sa.select(announced_generations)).all() == []
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no parquet"), lambda path: flip(path, "p_raw")])
@@ -198,7 +200,8 @@ def test_an_hour_whose_files_are_all_gone_is_named(done: Platform) -> None:
     assert found.problems == [f"{TABLE}, hour 2026-11-22-09:00: the files that the store names are gone"]
 
 
-def test_a_restored_store_learns_what_it_missed(world: World, done: Platform) -> None:
+@pytest.mark.parametrize("noticed", [True, False], ids=["by iota restore", "by other means"])
+def test_a_restored_store_learns_what_it_missed(world: World, done: Platform, noticed: bool) -> None:
     """The store forgets nothing that it knew, and takes up a batch that it never heard of."""
     world.deliver(done, {"late": [record("late"), record("later", NINE)]}, TEN)
     drive(done, "late")
@@ -209,11 +212,19 @@ def test_a_restored_store_learns_what_it_missed(world: World, done: Platform) ->
             connection.execute(sa.text(f"DELETE FROM {name} WHERE batch_id = :id"), {"id": late})
         connection.execute(sa.delete(batches).where(batches.c.id == late))
         connection.execute(sa.delete(lake_files).where(lake_files.c.source == late))
-        identity.renew_store_id(connection)
+        if noticed:
+            identity.renew_store_id(connection)
     assert len(events(done)) == len(before) - 2
-    with pytest.raises(ForeignLake):
-        done.road.lake.require_own()
-    repair(done)
+    if noticed:
+        with pytest.raises(ForeignLake):
+            done.road.lake.require_own()
+    else:
+        repair(done)
+        assert len(events(done)) == len(before) - 2
+        repair(done, dry_run=True, restored=True)
+        assert len(events(done)) == len(before) - 2
+    repair(done, restored=not noticed)
+    done.road.lake.require_own()
     assert events(done) == before
     assert admitted(done) == ids
     with done.database.read() as connection:

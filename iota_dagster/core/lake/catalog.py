@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from iota_dagster.core.aws.glue import GlueCatalog
 from iota_dagster.core.errors import IotaError, Outage, SettingsError
 from iota_dagster.core.hours import Hour, parse_hour_folder
-from iota_dagster.core.lake.publication import lake_path
+from iota_dagster.core.lake.generation import generation_folder
 from iota_dagster.core.lake.tables import lake_tables, table_descriptions
 from iota_dagster.core.store import lake_upkeep
 from iota_dagster.core.store.database import Database, chunked
@@ -141,7 +141,7 @@ class LakeCatalog:
         return found
 
     def _location(self, table: str, hour: Hour, generation: int) -> str:
-        folder = lake_path(table, hour, generation, "file").rpartition("/")[0]
+        folder = generation_folder(table, hour, generation)
         return f"{self._lake_url}/{folder}/"  # the slash at the end keeps g=1 from taking in g=10
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,13 +14,16 @@ import pyarrow as pa
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import Hour, hour_key, hour_of
 from iota_dagster.core.lake import rewrite
-from iota_dagster.core.lake.publication import Choose, Lake, NewFile
+from iota_dagster.core.lake.publication import Join, Lake
 from iota_dagster.core.store import lake_upkeep
 from iota_dagster.core.store.lake_catalog import LakeFile
 from iota_dagster.core.store.lake_upkeep import HourFiles
 
 SETTLED_HOURS = 3
 """Hours that are younger still get most of their files."""
+
+JOINED_BYTES = 256 << 20
+"""A joined file holds files of so many bytes together at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,17 +34,18 @@ class CompactionPolicy:
 
     files: int = 8  # 0: never
     small: int = 64 << 20  # bytes: larger files stay as they are
-    joined: int = 256 << 20  # bytes that go into one file at most
+    joined: int = JOINED_BYTES
     hours: int = 500
 
 
-def compact(lake: Lake, table: str, hour: Hour, schema: pa.Schema) -> bool:
-    """Join all files of an hour; False when there are fewer than two.
+def compact(lake: Lake, table: str, hour: Hour, schema: pa.Schema, joined: int = JOINED_BYTES) -> bool:
+    """Join an hour's files into as few as hold `joined` bytes each; False when there is nothing to join.
 
     Rows and their order within a batch stay as they are. The old files remain for readers that have begun, until
     maintenance removes them.
     """
-    return _join(lake, table, hour, schema, lambda files: files if len(files) > 1 else ())
+    choose = partial(groups_of, small=joined, joined=joined)
+    return lake.rewrite_hour(table, hour, choose, _join(lake, table, hour, schema))
 
 
 def due(lake: Lake, policy: CompactionPolicy, now: datetime) -> list[HourFiles]:
@@ -66,11 +70,13 @@ def compact_due(
     An hour that cannot be read is logged and left as it is: the others go on.
     """
     done = []
+    choose = partial(groups_of, small=policy.small, joined=policy.joined)
     for item in due(lake, policy, now):
         if item.table not in schemas:
             continue
         try:
-            if _join(lake, item.table, item.hour, schemas[item.table], _small_files(policy)):
+            join = _join(lake, item.table, item.hour, schemas[item.table])
+            if lake.rewrite_hour(item.table, item.hour, choose, join):
                 done.append(item)
         except Outage:
             raise
@@ -79,27 +85,23 @@ def compact_due(
     return done
 
 
-def _small_files(policy: CompactionPolicy) -> Choose:
-    """Small files, the smallest first, as many as fit into one."""
+def groups_of(files: Iterable[LakeFile], *, small: int, joined: int) -> list[list[LakeFile]]:
+    """The files below `small` bytes, the smallest first, in groups of at most `joined` bytes; no group of one."""
+    groups: list[list[LakeFile]] = []
+    total = 0
+    for item in sorted(files, key=lambda item: (item.bytes, item.source)):
+        if item.bytes >= small:
+            break
+        if not groups or total + item.bytes > joined:
+            groups.append([])
+            total = 0
+        groups[-1].append(item)
+        total += item.bytes
+    return [group for group in groups if len(group) > 1]
 
-    def choose(files: Sequence[LakeFile]) -> Sequence[LakeFile]:
-        chosen: list[LakeFile] = []
-        total = 0
-        for item in sorted(files, key=lambda item: (item.bytes, item.source)):
-            total += item.bytes
-            if item.bytes >= policy.small or total > policy.joined:
-                break
-            chosen.append(item)
-        return chosen if len(chosen) > 1 else ()
 
-    return choose
-
-
-def _join(lake: Lake, table: str, hour: Hour, schema: pa.Schema, choose: Choose) -> bool:
-    source = f"c-{uuid.uuid4().hex[:20]}"
-    target: Path = lake.scratch / f"{source}.parquet"
-
-    def build(files: Sequence[LakeFile]) -> NewFile:
+def _join(lake: Lake, table: str, hour: Hour, schema: pa.Schema) -> Join:
+    def join(files: Sequence[LakeFile], target: Path) -> int:
         ordered = sorted(files, key=lambda item: item.source)
         rows = rewrite.join(lake.storage, [item.path for item in ordered], schema, target)
         expected = sum(item.rows for item in ordered)
@@ -108,9 +110,6 @@ def _join(lake: Lake, table: str, hour: Hour, schema: pa.Schema, choose: Choose)
                 f"{table}, hour {hour_key(hour)}: its files hold {rows:,} rows, the store says {expected:,}. "
                 "They stay as they are; do the hours of their batches again"
             )
-        return NewFile.of(target, rows)
+        return rows
 
-    try:
-        return lake.rewrite_hour(table, hour, source, choose, build)
-    finally:
-        target.unlink(missing_ok=True)
+    return join

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake import alert_matches, rewrite
+from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.lake.parquet import open_writer
-from iota_dagster.core.lake.publication import Lake, NewFile
+from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.model import Match
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.lake_catalog import TableHour

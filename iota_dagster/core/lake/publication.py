@@ -6,55 +6,41 @@ transaction that compares the hour's version with the one it started from; who i
 starts that hour again. A generation number is never used twice, so that even an attempt that was killed leaves nothing
 where somebody else writes.
 
+A fresh generation is announced before anything is written into it, and the switch takes the announcement back: what
+lies in one that was announced long ago is what a killed writer has left, and housekeeping deletes it.
+
 An hour that retention has emptied takes no more rows, whatever is done again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from iota_dagster.core.errors import Outage, VersionConflict
-from iota_dagster.core.hours import Hour, hour_folder
-from iota_dagster.core.lake import rewrite
+from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake.generation import Generation, NewFile, generation_folder
 from iota_dagster.core.lake.ownership import require_own_lake
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.lake_catalog import HourChange, LakeFile, LakeHour, TableHour
 
-_log = logging.getLogger(__name__)
-
 
 class Superseded(Exception):
     """What was to be published has been published, or replaced by a newer revision, by somebody else."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A Parquet file on this machine that is to become an hour's file."""
-
-    path: Path
-    rows: int
-    sha256: str
-    bytes: int
-
-    @classmethod
-    def of(cls, path: Path, rows: int) -> NewFile:
-        """Measure a file that is complete."""
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return cls(path, rows, digest, path.stat().st_size)
-
-
-Choose = Callable[[Sequence[LakeFile]], Sequence[LakeFile]]
+Choose = Callable[[Sequence[LakeFile]], Sequence[Sequence[LakeFile]]]
+"""Which of an hour's files become one, in groups."""
+Join = Callable[[Sequence[LakeFile], Path], int]
+"""Writes the rows of a group into a file of this machine; their number."""
 OnCommit = Callable[[sa.Connection], bool]
 """Runs inside the publishing transaction; False undoes it, because somebody else was first."""
 _Add = Callable[[str, Hour, str, NewFile, LakeHour], HourChange]
@@ -99,34 +85,43 @@ class Lake:
         with self.database.read() as connection:
             before = lake_catalog.hours_of_batch(connection, batch_id, tables)
         hours = sorted({*before, *files})
+        changes: dict[TableHour, HourChange] = {}
         while True:
-            changes = {}
             for table, hour in hours:
+                if (table, hour) in changes:  # made before a conflict of another hour
+                    continue
                 if change := self._change(table, hour, batch_id, files.get((table, hour)), add):
                     changes[table, hour] = change
             if self._switch(changes, on_commit):
                 return sorted(changes)
 
-    def rewrite_hour(
-        self, table: str, hour: Hour, source: str, choose: Choose, build: Callable[[Sequence[LakeFile]], NewFile]
-    ) -> bool:
-        """Replace those of an hour's files that `choose` names by one that `build` makes of them (a compaction).
+    def rewrite_hour(self, table: str, hour: Hour, choose: Choose, join: Join) -> bool:
+        """Replace each group of an hour's files that `choose` names by one file, all at once (a compaction).
 
-        The others are carried along. False when none is chosen.
+        The others are carried along. False when none is chosen. One joined file at a time is on this machine.
         """
         while True:
             with self.database.read() as connection:
                 state = lake_catalog.read_hour(connection, table, hour)
-            chosen = choose(state.files)
-            if not chosen:
+            groups = choose(state.files)
+            if not groups:
                 return False
-            new = build(chosen)
-            generation = self._allocate(table, hour)
-            members = tuple(sorted({member for item in chosen for member in item.members}))
-            others = [self._carry(item, generation) for item in state.files if item not in chosen]
-            files = (*others, self._store(table, hour, generation, source, new, members))
-            if self._switch({(table, hour): HourChange(state.version, generation, files, fresh=True)}, lambda _: True):
+            chosen = {item.source for group in groups for item in group}
+            with self._fresh(table, hour) as generation:
+                files = [self._joined(generation, group, join) for group in groups]
+                files += [generation.carry(item) for item in state.files if item.source not in chosen]
+            change = HourChange(state.version, generation.number, tuple(files), fresh=True)
+            if self._switch({(table, hour): change}, lambda _: True):
                 return True
+
+    def _joined(self, generation: Generation, group: Sequence[LakeFile], join: Join) -> LakeFile:
+        source = f"c-{uuid.uuid4().hex[:20]}"
+        target = self.scratch / f"{source}.parquet"
+        try:
+            new = NewFile.of(target, join(group, target))
+            return generation.store(source, new, tuple(sorted({name for item in group for name in item.members})))
+        finally:
+            target.unlink(missing_ok=True)
 
     def expire_hour(self, table: str, hour: Hour, now: datetime) -> bool:
         """Take an hour out of the lake; its files are deleted after the readers' grace. False: it was out already.
@@ -143,35 +138,64 @@ class Lake:
                 lake_catalog.mark_expired(connection, table, hour, now)
                 return True
 
-            generation = self._allocate(table, hour)
-            if self._switch({(table, hour): HourChange(state.version, generation, ())}, mark, now):
+            with self._fresh(table, hour) as generation:
+                change = HourChange(state.version, generation.number, (), fresh=True)
+            if self._switch({(table, hour): change}, mark, now):
                 return True
 
     def require_own(self) -> None:
         """Return if the lake is this store's own; see `ownership.require_own_lake`."""
         require_own_lake(self.database, self.storage, datetime.now(UTC))
 
-    def _switch(
-        self, changes: Mapping[TableHour, HourChange], on_commit: OnCommit, now: datetime | None = None
-    ) -> bool:
+    def _switch(self, changes: dict[TableHour, HourChange], on_commit: OnCommit, now: datetime | None = None) -> bool:
+        """Make the changes, all or none; False after a conflict: those to be made again are no longer in `changes`."""
         try:
             with self.database.begin() as connection:
                 lake_catalog.apply(connection, changes, now or datetime.now(UTC))
                 if not on_commit(connection):
                     raise Superseded
-        except (VersionConflict, Superseded) as error:
-            self._throw_away(changes)
-            if isinstance(error, Superseded):
-                raise
+        except VersionConflict:
+            with self.database.read() as connection:
+                outdated = lake_catalog.outdated(connection, changes)
+            for key in outdated:
+                self._throw_away(key, changes.pop(key))
             return False
+        except Superseded:
+            for key, change in changes.items():
+                self._throw_away(key, change)
+            raise
         return True
 
-    def _throw_away(self, changes: Mapping[TableHour, HourChange]) -> None:
-        """Delete what was written for changes that came too late: nobody else writes into a fresh generation."""
-        for change in changes.values():
-            for file in change.files if change.fresh else ():
-                with suppress(Outage):
-                    self.storage.delete(file.path)
+    def _throw_away(self, key: TableHour, change: HourChange) -> None:
+        """Delete what was written for a change that came too late."""
+        if change.fresh:
+            self._discard(self._generation(*key, change.generation))
+
+    def _discard(self, generation: Generation) -> None:
+        """Delete a fresh generation, into which nobody else writes. In an outage it is left to housekeeping."""
+        table, hour, number = generation.table, generation.hour, generation.number
+        with suppress(Outage):
+            for file in list(self.storage.list(f"{generation_folder(table, hour, number)}/")):
+                self.storage.delete(file.path)
+            with self.database.begin() as connection:
+                lake_catalog.take_back(connection, table, hour, number)
+
+    @contextmanager
+    def _fresh(self, table: str, hour: Hour) -> Iterator[Generation]:
+        """A generation of the caller's own, announced; discarded when filling it fails by other than an outage."""
+        with self.database.begin() as connection:
+            number = lake_catalog.allocate_generation(connection, table, hour, datetime.now(UTC))
+        generation = self._generation(table, hour, number)
+        try:
+            yield generation
+        except Outage:
+            raise
+        except Exception:
+            self._discard(generation)
+            raise
+
+    def _generation(self, table: str, hour: Hour, number: int) -> Generation:
+        return Generation(self.storage, self.scratch, table, hour, number)
 
     def _change(
         self,
@@ -195,59 +219,19 @@ class Lake:
         return self._next_generation(table, hour, batch_id, new, state)
 
     def _add(self, table: str, hour: Hour, batch_id: str, new: NewFile, state: LakeHour) -> HourChange:
-        file = self._store(table, hour, state.generation, batch_id, new, (batch_id,))
+        file = self._generation(table, hour, state.generation).store(batch_id, new, (batch_id,))
         return HourChange(state.version, state.generation, (*state.files, file))
 
     def _next_generation(
         self, table: str, hour: Hour, batch_id: str, new: NewFile | None, state: LakeHour
     ) -> HourChange:
-        generation = self._allocate(table, hour)
-        files = []
-        for item in state.files:
-            if batch_id not in item.members:
-                files.append(self._carry(item, generation))
-            elif item.source != batch_id and (kept := self._without(item, batch_id, generation)):
-                files.append(kept)
-        if new:
-            files.append(self._store(table, hour, generation, batch_id, new, (batch_id,)))
-        return HourChange(state.version, generation, tuple(files), fresh=True)
-
-    def _carry(self, item: LakeFile, generation: int) -> LakeFile:
-        """A file of the hour in another generation; a lost one stays lost, and known, and holds up nobody else."""
-        path = lake_path(item.table, item.hour, generation, item.source)
-        try:
-            self.storage.copy(item.path, path)
-        except FileNotFoundError:
-            _log.error("%s is not in the lake: its hour goes on without it (see the checks of %s)", path, item.table)
-        return replace(item, generation=generation, path=path)
-
-    def _without(self, item: LakeFile, batch_id: str, generation: int) -> LakeFile | None:
-        """A compacted file less one batch's rows; None when nothing is left of it."""
-        if not self.storage.exists(item.path):
-            rest = tuple(member for member in item.members if member != batch_id)
-            return replace(self._carry(item, generation), members=rest) if rest else None
-        target = self.scratch / f"{item.source}-{generation}.parquet"
-        rows = rewrite.without_batch(self.storage, item.path, batch_id, target)
-        members = tuple(member for member in item.members if member != batch_id)
-        if not rows:
-            return None
-        try:
-            return self._store(item.table, item.hour, generation, item.source, NewFile.of(target, rows), members)
-        finally:
-            target.unlink(missing_ok=True)
-
-    def _allocate(self, table: str, hour: Hour) -> int:
-        with self.database.begin() as connection:
-            return lake_catalog.allocate_generation(connection, table, hour)
-
-    def _store(
-        self, table: str, hour: Hour, generation: int, source: str, new: NewFile, members: tuple[str, ...]
-    ) -> LakeFile:
-        path = lake_path(table, hour, generation, source)
-        self.storage.upload(path, new.path)
-        return LakeFile(table, hour, source, generation, path, new.rows, new.bytes, new.sha256, members)
-
-
-def lake_path(table: str, hour: Hour, generation: int, source: str) -> str:
-    """Where an hour's file lies, relative to the lake: Hive folders, so that any engine can prune by them."""
-    return f"{table}/{hour_folder(hour)}/g={generation}/{source}.parquet"
+        with self._fresh(table, hour) as generation:
+            files = []
+            for item in state.files:
+                if batch_id not in item.members:
+                    files.append(generation.carry(item))
+                elif item.source != batch_id and (kept := generation.carry_without(item, batch_id)):
+                    files.append(kept)
+            if new:
+                files.append(generation.store(batch_id, new, (batch_id,)))
+        return HourChange(state.version, generation.number, tuple(files), fresh=True)

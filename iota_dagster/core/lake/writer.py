@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from iota_dagster.core.hours import Hour
+from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.lake.parquet import open_writer
-from iota_dagster.core.lake.publication import NewFile
 from iota_dagster.core.memory import release_memory
 from iota_dagster.core.work import WorkFolder
 

@@ -7,7 +7,7 @@ import uuid
 import sqlalchemy as sa
 
 from iota_dagster.core.store.database import insert_ignore, upsert
-from iota_dagster.core.store.schema import lake_hours, store_identity
+from iota_dagster.core.store.schema import announced_generations, lake_hours, store_identity
 
 
 def store_id(connection: sa.Connection) -> str | None:
@@ -23,7 +23,11 @@ def make_store_id(connection: sa.Connection) -> str:
 
 
 def renew_store_id(connection: sa.Connection) -> str:
-    """Another id: what the store says of its lake has to be compared with the lake before anything is written."""
+    """Another id: what the store says of its lake has to be compared with the lake before anything is written.
+
+    The generations that it has as announced may have been switched to since, so that nobody may give them up.
+    """
+    connection.execute(sa.delete(announced_generations))
     connection.execute(upsert(connection, store_identity), {"one": 1, "id": uuid.uuid4().hex})
     return str(connection.execute(sa.select(store_identity.c.id)).scalar_one())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,13 @@ import sqlalchemy as sa
 from iota_dagster.core.errors import VersionConflict
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.store.database import chunked, insert_ignore
-from iota_dagster.core.store.schema import lake_files, lake_hours, lake_members, retired_files
+from iota_dagster.core.store.schema import (
+    announced_generations,
+    lake_files,
+    lake_hours,
+    lake_members,
+    retired_files,
+)
 
 TableHour = tuple[str, Hour]
 """(lake table, event hour)."""
@@ -108,12 +114,22 @@ def hours_of_batch(connection: sa.Connection, batch_id: str, tables: Sequence[st
     return [(row.table_name, row.hour) for row in rows]
 
 
-def allocate_generation(connection: sa.Connection, table: str, hour: Hour) -> int:
-    """A generation number that nobody else writes into, now or later; gaps do no harm."""
+def allocate_generation(connection: sa.Connection, table: str, hour: Hour, now: datetime) -> int:
+    """A generation number that nobody else writes into, now or later, announced; gaps do no harm."""
     connection.execute(insert_ignore(connection, lake_hours), {"table_name": table, "hour": hour})
     here = (lake_hours.c.table_name == table) & (lake_hours.c.hour == hour)
     connection.execute(sa.update(lake_hours).where(here).values(next_generation=lake_hours.c.next_generation + 1))
-    return int(connection.execute(sa.select(lake_hours.c.next_generation - 1).where(here)).scalar_one())
+    number = int(connection.execute(sa.select(lake_hours.c.next_generation - 1).where(here)).scalar_one())
+    row = {"table_name": table, "hour": hour, "generation": number, "announced_at": now}
+    connection.execute(sa.insert(announced_generations), row)
+    return number
+
+
+def take_back(connection: sa.Connection, table: str, hour: Hour, generation: int) -> bool:
+    """Forget a generation's announcement, for a switch or for good; False when there is none (any more)."""
+    c = announced_generations.c
+    here = (c.table_name == table) & (c.hour == hour) & (c.generation == generation)
+    return connection.execute(sa.delete(announced_generations).where(here)).rowcount > 0
 
 
 def reserve_generations(connection: sa.Connection, table: str, hour: Hour, last: int) -> None:
@@ -125,7 +141,10 @@ def reserve_generations(connection: sa.Connection, table: str, hour: Hour, last:
 
 
 def apply(connection: sa.Connection, changes: Mapping[TableHour, HourChange], now: datetime) -> None:
-    """Replace the files of some hours; `VersionConflict`, naming the first, when one changed since it was read."""
+    """Replace the files of some hours; `VersionConflict`, naming the first, when one changed since it was read.
+
+    That a fresh generation is no longer announced is such a conflict, too: housekeeping has given it up.
+    """
     for (table, hour), change in sorted(changes.items()):
         connection.execute(insert_ignore(connection, lake_hours), {"table_name": table, "hour": hour})
         moved = connection.execute(
@@ -139,7 +158,23 @@ def apply(connection: sa.Connection, changes: Mapping[TableHour, HourChange], no
         )
         if moved.rowcount == 0:
             raise VersionConflict(f"{table} hour {hour} was changed by another writer")
+        if change.fresh and not take_back(connection, table, hour, change.generation):
+            raise VersionConflict(f"{table} hour {hour}: generation {change.generation} was given up")
         _replace_files(connection, table, hour, change.files, now)
+
+
+def outdated(connection: sa.Connection, changes: Mapping[TableHour, HourChange]) -> list[TableHour]:
+    """The hours whose changes `apply` would refuse."""
+    return [key for key, change in changes.items() if not _stands(connection, key, change)]
+
+
+def _stands(connection: sa.Connection, key: TableHour, change: HourChange) -> bool:
+    table, hour = key
+    h, a = lake_hours.c, announced_generations.c
+    version = connection.scalar(sa.select(h.version).where(h.table_name == table, h.hour == hour))
+    here = (a.table_name == table) & (a.hour == hour) & (a.generation == change.generation)
+    announced = not change.fresh or connection.scalar(sa.select(sa.exists().where(here)))
+    return bool((version or 0) == change.version and announced)
 
 
 def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Sequence[LakeFile], now: datetime) -> None:
@@ -177,8 +212,13 @@ def _replace_files(connection: sa.Connection, table: str, hour: Hour, files: Seq
     ]
     for chunk in chunked(members, 1_000):
         connection.execute(sa.insert(lake_members), chunk)
-    for path in sorted({*old.values()} - {item.path for item in files}):
-        connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})
+    retire(connection, {*old.values()} - {item.path for item in files}, now)
+
+
+def retire(connection: sa.Connection, paths: Iterable[str], moment: datetime) -> None:
+    """Let housekeeping delete files that are not part of the lake, when the readers' grace since then is over."""
+    for path in sorted(paths):
+        connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": moment})
 
 
 def hours_with_files(connection: sa.Connection) -> list[TableHour]:

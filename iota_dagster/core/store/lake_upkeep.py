@@ -1,4 +1,4 @@
-"""Which hours of the lake housekeeping has to touch: many small files, rows past their time, rows wanted back."""
+"""What housekeeping has to touch of the lake: many small files, rows past their time or wanted back, left files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.store import batches as batch_store
+from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import chunked
 from iota_dagster.core.store.lake_catalog import TableHour
-from iota_dagster.core.store.schema import admissions, lake_files, lake_hours, retired_files
+from iota_dagster.core.store.schema import admissions, announced_generations, lake_files, lake_hours, retired_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,16 @@ class HourFiles:
     hour: Hour
     files: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A generation that somebody wanted to write, and has neither switched to nor thrown away."""
+
+    table: str
+    hour: Hour
+    generation: int
+    announced_at: datetime
 
 
 def crowded_hours(
@@ -105,3 +116,36 @@ def retired_before(connection: sa.Connection, moment: datetime) -> list[str]:
     """The files that were replaced, or taken out, before a moment."""
     c = retired_files.c
     return list(connection.execute(sa.select(c.path).where(c.retired_at < moment).order_by(c.path)).scalars())
+
+
+def announced_before(connection: sa.Connection, moment: datetime) -> list[Announced]:
+    """The generations that have been announced since before a moment."""
+    table = announced_generations
+    order = (table.c.table_name, table.c.hour, table.c.generation)
+    rows = connection.execute(sa.select(table).where(table.c.announced_at < moment).order_by(*order))
+    return [Announced(row.table_name, row.hour, row.generation, row.announced_at) for row in rows]
+
+
+def strays(connection: sa.Connection, announced: Announced, paths: Iterable[str]) -> list[str]:
+    """Those of the files found in a generation that nothing refers to; none in a current one, where others write."""
+    h = lake_hours.c
+    here = (h.table_name == announced.table) & (h.hour == announced.hour)
+    if connection.scalar(sa.select(h.generation).where(here)) == announced.generation:
+        return []
+    found = set(paths)
+    for part in chunked(sorted(found)):
+        for c in (lake_files.c, retired_files.c):
+            found -= set(connection.execute(sa.select(c.path).where(c.path.in_(part))).scalars())
+    return sorted(found)
+
+
+def give_up(connection: sa.Connection, announced: Announced, paths: Iterable[str]) -> list[str]:
+    """Take a generation's announcement back, so that nobody can switch to it, and retire its strays: these.
+
+    None when its writer was first, and has switched to it or thrown it away.
+    """
+    if not lake_catalog.take_back(connection, announced.table, announced.hour, announced.generation):
+        return []
+    found = strays(connection, announced, paths)
+    lake_catalog.retire(connection, found, announced.announced_at)
+    return found

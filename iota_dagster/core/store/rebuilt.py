@@ -137,9 +137,3 @@ def retired_among(connection: sa.Connection, paths: Collection[str]) -> set[str]
     for part in chunked(paths):
         found |= set(connection.execute(sa.select(c.path).where(c.path.in_(part))).scalars())
     return found
-
-
-def retire(connection: sa.Connection, paths: Collection[str], now: datetime) -> None:
-    """Let files that are not part of the lake be deleted by housekeeping, after the readers' grace."""
-    for path in sorted(paths):
-        connection.execute(insert_ignore(connection, retired_files), {"path": path, "retired_at": now})

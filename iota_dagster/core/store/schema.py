@@ -257,6 +257,16 @@ lake_members = sa.Table(
     sa.Index(None, "batch_id"),
 )
 
+announced_generations = sa.Table(
+    "announced_generations",  # which nobody has switched to yet: somebody may be writing into them
+    metadata,
+    sa.Column("table_name", Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("announced_at", UtcDateTime, nullable=False),
+    sa.Index(None, "announced_at"),
+)
+
 retired_files = sa.Table(
     "retired_files",
     metadata,

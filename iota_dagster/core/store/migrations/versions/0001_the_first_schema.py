@@ -54,6 +54,17 @@ def upgrade() -> None:
         op.f("ix_alerts_rule_id_dedup_period_start"), "alerts", ["rule_id", "dedup", "period_start"], unique=False
     )
     op.create_table(
+        "announced_generations",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "hour", "generation", name=op.f("pk_announced_generations")),
+    )
+    op.create_index(
+        op.f("ix_announced_generations_announced_at"), "announced_generations", ["announced_at"], unique=False
+    )
+    op.create_table(
         "batch_figures",
         sa.Column("batch_id", sa.Text(), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
