@@ -25,7 +25,7 @@ WATCHED_HOURS = 7 * 24
 PATIENCE = timedelta(hours=1)
 """How long after a digest's end its files have time to be told of and done."""
 KEPT_HOURS = 14 * 24
-"""How long digests are kept in the store; their objects stay in the ledger."""
+"""How long digests are kept in the store once they are read; their objects stay in the ledger."""
 LATE_HOURS = 2
 """Digests of an hour are delivered in the next one, or in that after it."""
 

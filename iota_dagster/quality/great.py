@@ -20,10 +20,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from iota_dagster.core.quality.checks import Check
 from iota_dagster.core.quality.results import SAMPLES, Result, Sample
 from iota_dagster.core.quality.suite import (
     CHECK_OF,
-    Check,
     Expectation,
     Fact,
     FactKind,

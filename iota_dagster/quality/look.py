@@ -1,7 +1,7 @@
 """One look at the lake: which hours, what is wrong with them, and the alerts in line with it.
 
-Looked at are the hours that have changed since they were looked at last, the newest first, and before them those that
-are known to be wrong: a file that was repaired in its place changes nothing in the store.
+Looked at are the hours that have changed since they were looked at last, as soon as they rest, the newest first. Before
+them come those that are known to be wrong: a file that was repaired in its place changes nothing in the store.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.quality.accounting import Accountant, HourAccount
 from iota_dagster.core.quality.alarms import ACCOUNTS, QualityAlarms, account_matches, quality_matches
 from iota_dagster.core.quality.files import FileReader
-from iota_dagster.core.quality.looked import Looked
+from iota_dagster.core.quality.looked import Looked, Note
 from iota_dagster.core.quality.reading import WHOLE_ROWS, read_hour
+from iota_dagster.core.quality.resting import has_rested
 from iota_dagster.core.quality.results import HourQuality, Validator
 from iota_dagster.core.quality.suite import Suite
 from iota_dagster.core.sources import SOURCES
@@ -36,19 +37,22 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class TablesLook:
-    """The hours that were looked at, those known to be wrong that were not, and how many wait for the next look."""
+    """The hours that were looked at; those known to be wrong that were not, with the checks that they failed.
+
+    `waiting` are the others that have changed or are known to be wrong: they do not rest, or this look was full.
+    """
 
     hours: tuple[HourQuality, ...]
-    still_wrong: tuple[TableHour, ...]
+    still_wrong: Mapping[TableHour, frozenset[str]]
     waiting: int
 
 
 @dataclass(frozen=True, slots=True)
 class AccountsLook:
-    """The delivery hours that were looked at, those known to be wrong that were not, and how many wait."""
+    """As `TablesLook`, of delivery hours."""
 
     hours: tuple[HourAccount, ...]
-    still_wrong: tuple[Hour, ...]
+    still_wrong: Mapping[Hour, frozenset[str]]
     waiting: int
 
 
@@ -66,22 +70,24 @@ def look_at_tables(
     Of an hour with more than `whole_rows` rows a sample is examined, see `core.quality.reading`.
     """
     alarms = _alarms(platform)
-    known = [item for item in alarms.hours() if item[0] in tables]
-    due = [item for item in _due(platform, tables) if item not in set(known)]
+    known = {item: checks for item, checks in alarms.wrong().items() if item[0] in tables}
+    changed = _changed_tables(platform, tables)
+    queue = [*_in_turn(list(known), most // 2, now), *(item for item in changed if item not in known)]
     looked, found = dict[TableHour, int](), list[HourQuality]()
-    waiting = iter([*_in_turn(known, most // 2, now), *due])
-    for table, hour in waiting:
+    for table, hour in queue:
+        if len(looked) >= most:
+            break
+        if (table, hour) not in known and not _table_rests(platform, (table, hour), changed[table, hour], now):
+            continue
         state = _state(platform, table, hour)
         quality = _examined(platform, validator, (table, hour), state, whole_rows) if _is_there(state) else None
         if state.settled and _state(platform, table, hour).lake.version == state.lake.version:
             looked[table, hour] = state.lake.version
             found += [quality] if quality else []
-        if len(looked) >= most:
-            break
     alarms.replace(looked.keys(), quality_matches(found), now)
-    _note(platform, looked)
-    still_wrong = tuple(item for item in known if item not in looked)
-    return TablesLook(tuple(found), still_wrong, sum(1 for _ in waiting))
+    _note(platform, looked, now)
+    still_wrong = {item: checks for item, checks in known.items() if item not in looked}
+    return TablesLook(tuple(found), still_wrong, len({*known, *changed} - looked.keys()))
 
 
 def look_at_accounts(platform: Platform, now: datetime, *, most: int = MOST_HOURS) -> AccountsLook:
@@ -91,19 +97,21 @@ def look_at_accounts(platform: Platform, now: datetime, *, most: int = MOST_HOUR
     with platform.database.read() as connection:
         marks = store.delivered_hours(connection, now - WATCHED)
     notes = Looked(platform.state, ACCOUNTS).read()
-    known = [hour for name, hour in alarms.hours() if name == ACCOUNTS]
-    due = sorted((hour for hour, mark in marks.items() if notes.get(hour) != mark and hour not in known), reverse=True)
-    found, waiting = list[HourAccount](), iter([*_in_turn(known, most // 2, now), *due])
-    for hour in waiting:
-        account = accountant.account(hour)
-        found += [account] if account else []
+    known = {hour: checks for (name, hour), checks in alarms.wrong().items() if name == ACCOUNTS}
+    changed = _changed(marks, notes)
+    queue = [*_in_turn(list(known), most // 2, now), *(hour for hour in changed if hour not in known)]
+    found = dict[Hour, HourAccount]()
+    for hour in queue:
         if len(found) >= most:
             break
-    alarms.replace({(ACCOUNTS, item.hour) for item in found}, account_matches(found), now)
-    noted = notes | {item.hour: marks.get(item.hour, "") for item in found}
-    Looked(platform.state, ACCOUNTS).write({hour: mark for hour, mark in noted.items() if hour in marks})
-    still_wrong = tuple(hour for hour in known if hour not in {item.hour for item in found})
-    return AccountsLook(tuple(found), still_wrong, sum(1 for _ in waiting))
+        if hour in known or _delivery_rests(platform, hour, changed[hour], now):
+            account = accountant.account(hour)
+            found |= {hour: account} if account else {}
+    alarms.replace({(ACCOUNTS, hour) for hour in found}, account_matches(found.values()), now)
+    noted = notes | {hour: Note(marks.get(hour, ""), now) for hour in found}
+    Looked(platform.state, ACCOUNTS).write({hour: note for hour, note in noted.items() if hour in marks})
+    still_wrong = {hour: checks for hour, checks in known.items() if hour not in found}
+    return AccountsLook(tuple(found.values()), still_wrong, len({*known, *changed} - found.keys()))
 
 
 def _in_turn(known: Sequence[_Item], most: int, now: datetime) -> list[_Item]:
@@ -120,21 +128,38 @@ def _reader(platform: Platform) -> FileReader:
     return FileReader(platform.lake)
 
 
-def _due(platform: Platform, tables: Collection[str]) -> list[TableHour]:
-    """The hours of some tables that have changed since they were looked at, the newest first."""
-    found: list[TableHour] = []
+def _changed_tables(platform: Platform, tables: Collection[str]) -> dict[TableHour, datetime | None]:
+    """The hours of some tables that have changed, the newest first, and when they were looked at last."""
+    found: dict[TableHour, datetime | None] = {}
     for table in tables:
-        notes = Looked(platform.state, table).read()
         with platform.database.read() as connection:
-            written = store.written_hours(connection, table)
-            found += [(table, hour) for hour, version in written if notes.get(hour) != str(version)]
-    return sorted(found, key=lambda item: (-item[1], item[0]))
+            marks = {hour: str(version) for hour, version in store.written_hours(connection, table)}
+        notes = Looked(platform.state, table).read()
+        found |= {(table, hour): last for hour, last in _changed(marks, notes).items()}
+    return {item: found[item] for item in sorted(found, key=lambda item: (-item[1], item[0]))}
 
 
-def _note(platform: Platform, looked: Mapping[TableHour, int]) -> None:
+def _changed(marks: Mapping[Hour, str], notes: Mapping[Hour, Note]) -> dict[Hour, datetime | None]:
+    """The hours whose marks are not those that were noted, the newest first, and when they were looked at last."""
+    last = {hour: notes.get(hour) for hour in sorted(marks, reverse=True)}
+    return {hour: note.at if note else None for hour, note in last.items() if not note or note.mark != marks[hour]}
+
+
+def _table_rests(platform: Platform, where: TableHour, last: datetime | None, now: datetime) -> bool:
+    with platform.database.read() as connection:
+        return has_rested(store.table_changes(connection, *where, last), now)
+
+
+def _delivery_rests(platform: Platform, hour: Hour, last: datetime | None, now: datetime) -> bool:
+    with platform.database.read() as connection:
+        return has_rested(store.delivery_changes(connection, hour, last), now)
+
+
+def _note(platform: Platform, looked: Mapping[TableHour, int], now: datetime) -> None:
     for table in sorted({table for table, _ in looked}):
         notes = Looked(platform.state, table)
-        notes.write(notes.read() | {hour: str(mark) for (name, hour), mark in looked.items() if name == table})
+        new = {hour: Note(str(version), now) for (name, hour), version in looked.items() if name == table}
+        notes.write(notes.read() | new)
 
 
 def _state(platform: Platform, table: str, hour: Hour) -> TableState:

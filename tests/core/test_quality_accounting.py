@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from iota_dagster.core.quality.accounting import Accountant, Astray
 from iota_dagster.core.quality.files import FileReader
+from iota_dagster.core.quality.resting import LONGEST_WAIT, REST, has_rested
 from iota_dagster.core.store import accounting as store
-from iota_dagster.core.store.schema import log_objects
+from iota_dagster.core.store.accounting import Changes
+from iota_dagster.core.store.schema import batches, log_objects
 from iota_dagster.platform import Platform
 from tests.road.world import LOG_TYPE, NINE, NOW, TEN, UNKNOWN, World, drive, record
 
@@ -67,6 +69,46 @@ def test_an_hour_whose_batch_waits_to_be_done_again_has_no_account(platform: Pla
         connection.execute(sa.text("UPDATE batches SET redo_reason = 'a test'"))
         assert not store.table_state(connection, TABLE, TEN, LOG_TYPE).settled
     assert accountant(platform).account(TEN) is None
+
+
+def test_an_hour_whose_batch_could_not_be_done_again_has_an_account(platform: Platform) -> None:
+    with platform.database.begin() as connection:
+        connection.execute(sa.update(batches).values(redo_reason="a test", redo_blocked="missing: an object"))
+        assert store.table_state(connection, TABLE, TEN, LOG_TYPE).settled
+    found = accountant(platform).account(TEN)
+    assert found is not None
+    assert found.is_right
+
+
+def test_an_hour_knows_when_batches_changed_it_since_a_look(tmp_path: Path, platform: Platform) -> None:
+    first, last = NOW - timedelta(hours=7), NOW - timedelta(minutes=2)
+    World.at(tmp_path, platform.settings.store_url).deliver(platform, {"3": [record("d", TEN)]}, TEN)
+    drive(platform, "another")
+    with platform.database.begin() as connection:
+        for key, moment in {"1": first, "3": last}.items():
+            mine = sa.select(log_objects.c.batch_id).where(log_objects.c.key == key)
+            connection.execute(sa.update(batches).where(batches.c.id.in_(mine)).values(lake_at=moment))
+    with platform.database.read() as connection:
+        assert store.delivery_changes(connection, TEN, None) == Changes(first, last)
+        assert store.table_changes(connection, TABLE, TEN, first) == Changes(last, last)
+        assert store.table_changes(connection, TABLE, NINE, None) == Changes(first, first)
+        assert store.table_changes(connection, TABLE, NINE, first) == Changes(None, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rests"),
+    [
+        (None, None, True),
+        (REST, REST, True),
+        (LONGEST_WAIT - REST, REST / 2, False),
+        (LONGEST_WAIT, timedelta(0), True),
+    ],
+)
+def test_an_hour_rests_a_while_after_its_last_change_and_waits_no_longer_than_it_may(
+    first: timedelta | None, last: timedelta | None, rests: bool
+) -> None:
+    changes = Changes(*(None if ago is None else NOW - ago for ago in (first, last)))
+    assert has_rested(changes, NOW) is rests
 
 
 def test_rows_that_retention_took_are_not_asked_for(platform: Platform) -> None:

@@ -20,7 +20,7 @@ from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.quality import files, reading
 from iota_dagster.core.quality.files import FileReader, hashes_of
-from iota_dagster.core.quality.looked import Looked
+from iota_dagster.core.quality.looked import Looked, Note
 from iota_dagster.core.quality.reading import HourRead, breaches, read_hour
 from iota_dagster.core.quality.suite import FactKind, NotNull, OneOf, Suite, Unique, Within, type_name
 from iota_dagster.core.sources import SOURCES
@@ -194,7 +194,8 @@ def test_notes_of_what_was_looked_at_may_be_lost_or_damaged(tmp_path: Path) -> N
     state = LocalStorage(tmp_path / "state")
     notes = Looked(state, TABLE)
     assert notes.read() == {}
-    notes.write({HOUR: "3"})
-    assert notes.read() == {HOUR: "3"}
-    state.write(notes.path, b"[1")
-    assert notes.read() == {}
+    notes.write({HOUR: Note("3", TEN)})
+    assert notes.read() == {HOUR: Note("3", TEN)}
+    for damaged in (b"[1", b"[1]", b'{"7": "3"}', b'{"7": ["3", 4]}'):
+        state.write(notes.path, damaged)
+        assert notes.read() == {}

@@ -21,15 +21,16 @@ from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.quality.resting import LONGEST_WAIT, REST
 from iota_dagster.core.register import register_objects
 from iota_dagster.core.store.alerts import list_alerts
-from iota_dagster.core.store.schema import lake_files, log_objects
+from iota_dagster.core.store.schema import batches, lake_files, log_objects
 from iota_dagster.defs.assets import ASSETS
 from iota_dagster.defs.checks.quality import QUALITY_CHECKS, SPECS, account_results, table_results
 from iota_dagster.defs.quality_job import QUALITY_SCHEDULE, quality
 from iota_dagster.defs.resources import resources
 from iota_dagster.platform import Platform, open_platform
-from iota_dagster.quality.great import GreatExpectations
+from iota_dagster.quality.great import DOCS, GreatExpectations
 from iota_dagster.quality.look import look_at_accounts, look_at_tables
 from iota_dagster.settings import load_settings
 from tests.road.world import content, drive, record, sign_in
@@ -74,6 +75,20 @@ def deliver(folder: Path, name: str, records: list[dict[str, Any]]) -> None:
     with opened() as platform:
         register_objects(platform.database, platform.objects.list(f"{SCHEME}{folder}", ""), "inbox")
         drive(platform, f"run-{name}")
+    published(timedelta(hours=1))
+
+
+def published(ago: timedelta) -> None:
+    """Let all batches have been published some time ago."""
+    moment = datetime.now(UTC) - ago
+    with opened() as platform, platform.database.begin() as connection:
+        connection.execute(sa.update(batches).values(lake_at=moment, alerts_at=moment))
+
+
+def redo(reason: str | None, blocked: str | None = None) -> None:
+    """Let all batches wait to be done again, or no longer."""
+    with opened() as platform, platform.database.begin() as connection:
+        connection.execute(sa.update(batches).values(redo_reason=reason, redo_blocked=blocked))
 
 
 @contextmanager
@@ -324,9 +339,78 @@ def test_what_an_attacker_writes_is_shown_as_it_is_and_does_nothing_in_the_pages
 
 
 def test_an_hour_that_a_batch_is_about_to_change_waits(inbox: Path) -> None:
-    with opened() as platform, platform.database.begin() as connection:
-        connection.execute(sa.text("UPDATE batches SET redo_reason = 'a test'"))
+    redo("a test")
     assert failed(look()) == set()
-    with opened() as platform, platform.database.begin() as connection:
-        connection.execute(sa.text("UPDATE batches SET redo_reason = NULL"))
+    redo(None)
     assert f"{TABLE}.{LEDGER}" in look()
+
+
+def test_an_hour_whose_batch_could_not_be_done_again_is_looked_at(inbox: Path) -> None:
+    redo("a test", blocked="missing: an object")
+    found = look()
+    assert f"{TABLE}.{LEDGER}" in found
+    assert (found[f"lake.{ROWS}"][1]["hours"], failed(found)) == (1, set())
+
+
+def test_an_hour_that_goes_on_changing_is_looked_at_when_it_rests_or_has_waited_for_long(inbox: Path) -> None:
+    published(REST / 2)
+    found = look()
+    assert found.keys() == {f"events.{RECORDS}", f"lake.{ROWS}"}
+    figures = found[f"lake.{ROWS}"][1]
+    assert (figures["hours"], figures["hours_waiting"]) == (0, 1)
+    with opened() as platform, platform.database.begin() as connection:
+        first = sa.update(batches).where(batches.c.id == sa.select(sa.func.min(batches.c.id)).scalar_subquery())
+        connection.execute(first.values(lake_at=datetime.now(UTC) - LONGEST_WAIT))
+    found = look()
+    assert (found[f"{TABLE}.{LEDGER}"][1]["hours"], found[f"lake.{ROWS}"][1]["hours"]) == (1, 1)
+
+
+def test_an_hour_that_is_known_to_be_wrong_is_looked_at_though_it_goes_on_changing(inbox: Path) -> None:
+    path = lake_file()
+    data = path.read_bytes()
+    path.unlink()
+    assert failed(look()) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}"}
+    path.write_bytes(data)
+    published(timedelta(0))
+    assert failed(look()) == set()
+
+
+def test_an_hour_that_is_known_to_be_wrong_and_not_looked_at_fails_the_checks_that_found_it_and_no_other(
+    inbox: Path,
+) -> None:
+    path = lake_file()
+    rows = pq.read_table(path)
+    place = rows.column_names.index("p_event_time")
+    rewrite(path, rows.set_column(place, "p_event_time", rows["p_event_time"].cast(pa.string())))
+    ledger(records=log_objects.c.records + 1)
+    wrong = {f"{TABLE}.{COLUMNS}", f"events.{RECORDS}"}
+    assert failed(look()) == wrong
+    deliver(inbox, "c", [record("c-1", HOUR - 1)])
+    redo("a test")
+    with opened() as platform, platform.database.begin() as connection:
+        newest = sa.select(sa.func.max(log_objects.c.id)).scalar_subquery()
+        mine = sa.select(log_objects.c.batch_id).where(log_objects.c.id == newest).scalar_subquery()
+        connection.execute(sa.update(batches).where(batches.c.id == mine).values(redo_reason=None))
+    found = look()
+    assert f"{TABLE}.{LEDGER}" in found
+    assert failed(found) == wrong
+    assert found[f"{TABLE}.{COLUMNS}"][1]["hours_known_to_be_wrong"] == 1
+    assert found[f"{TABLE}.{LEDGER}"][1]["hours_known_to_be_wrong"] == 0
+    assert found[f"lake.{ROWS}"][1]["hours_known_to_be_wrong"] == 0
+
+
+def test_pages_that_cannot_be_written_take_no_result_away(inbox: Path) -> None:
+    with opened() as platform:
+        place = platform.state.local_path(DOCS)
+    assert place is not None
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way")
+    found = run()
+    assert found.keys() == {
+        *(f"{TABLE}.{check}" for check in (LEDGER, COLUMNS, EVENTS)),
+        f"events.{RECORDS}",
+        f"lake.{ROWS}",
+    }
+    assert failed(found) == set()
+    assert found[f"{TABLE}.{LEDGER}"][1]["data_docs_not_written"]
+    assert "data_docs" not in found[f"{TABLE}.{LEDGER}"][1]

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from iota_dagster.core.errors import LakeFileDamaged
 from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.quality.checks import AccountCheck
 from iota_dagster.core.quality.files import FileReader
 from iota_dagster.core.store import accounting as store
 from iota_dagster.core.store.accounting import BatchRows, ObjectCount
@@ -55,9 +56,15 @@ class HourAccount:
         return hour_key(self.hour)
 
     @property
+    def failed(self) -> frozenset[AccountCheck]:
+        """The checks that found something wrong."""
+        wrong = {AccountCheck.RECORDS: self.unbalanced, AccountCheck.ROWS: self.astray or self.unread}
+        return frozenset(check for check, found in wrong.items() if found)
+
+    @property
     def is_right(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not (self.unbalanced or self.astray or self.unread)
+        return not self.failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,13 @@ class QualityAlarms:
 
     standing: StandingAlerts
 
-    def hours(self) -> list[TableHour]:
-        """The hours that are known to be wrong, the oldest first; of the accounting under `ACCOUNTS`."""
-        return sorted(map(_hour_of, self._stored().values()), key=lambda item: (item[1], item[0]))
+    def wrong(self) -> dict[TableHour, frozenset[str]]:
+        """The hours that are known to be wrong, the oldest first, each with the checks that it failed.
+
+        Those of the accounting are under `ACCOUNTS`.
+        """
+        found = {_hour_of(alarm): frozenset(alarm.context["checks"]) for alarm in self._stored().values()}
+        return {item: found[item] for item in sorted(found, key=lambda item: (item[1], item[0]))}
 
     def replace(self, looked: Collection[TableHour], wrong: Iterable[Match], now: datetime) -> list[AlertChanges]:
         """Bring the alerts in line for the hours that were looked at; the others stay as they are."""
@@ -92,6 +96,7 @@ def _account_match(item: HourAccount) -> Match:
     astray = [f"{one.bucket}/{one.key}: {one.lake} rows of {one.ledger}" for one in item.astray]
     title = f"{ACCOUNTING.title}: {len({*unbalanced, *astray})} log objects of {_shown(item.hour)}"
     context = {
+        "checks": sorted(item.failed),
         "out_of_balance": unbalanced[:SHOWN],
         "rows_in_lake": astray[:SHOWN],
         "unread_files": list(item.unread[:SHOWN]),

@@ -9,7 +9,8 @@ from typing import Protocol
 import pyarrow as pa
 
 from iota_dagster.core.hours import Hour, hour_key
-from iota_dagster.core.quality.suite import Check, Fact, Suite
+from iota_dagster.core.quality.checks import Check
+from iota_dagster.core.quality.suite import Fact, Suite
 
 SAMPLES = 5
 """Failing values that a result shows."""

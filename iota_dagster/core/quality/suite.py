@@ -16,14 +16,7 @@ import pyarrow as pa
 from iota_dagster.core.hours import Hour, hour_start
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.schema import COMMON, FLAG_ABSURD, FLAG_MISSING
-
-
-class Check(StrEnum):
-    """What a table is checked for; each is an asset check of its own."""
-
-    LEDGER = "rows_as_ledgered"
-    COLUMNS = "columns_as_declared"
-    EVENTS = "rows_well_formed"
+from iota_dagster.core.quality.checks import Check
 
 
 class FactKind(StrEnum):

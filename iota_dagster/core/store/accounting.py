@@ -1,7 +1,8 @@
 """What the ledger says that the lake holds: rows by batch and by log object, and which hours may be compared now.
 
 An hour is settled when no batch is about to change it: what is committed is published, and nothing waits to be done
-again. Only then have the ledger and the lake to agree.
+again. Only then have the ledger and the lake to agree. A batch that could not be done again stays as it was, and is not
+waited for.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from iota_dagster.core.store.lake_catalog import LakeFile, LakeHour
 from iota_dagster.core.store.schema import admissions, batches, lake_files, lake_hours, lake_members, log_objects
 
 _O, _B, _A, _M, _H = log_objects.c, batches.c, admissions.c, lake_members.c, lake_hours.c
+_TO_DO_AGAIN = _B.redo_reason.is_not(None) & _B.redo_blocked.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,14 @@ class TableState:
     lake: LakeHour
     admitted: Mapping[str, int]
     settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """When batches were published into an hour since some moment: the first time and the last; None if none was."""
+
+    first: datetime | None
+    last: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,19 @@ def table_state(connection: sa.Connection, table: str, hour: Hour, log_type: str
     admitted = {row[0]: int(row[1]) for row in connection.execute(query)} if log_type else {}
     members = sa.select(_M.batch_id).where(_M.table_name == table, _M.hour == hour)
     who = sa.union(members, sa.select(_A.batch_id).where(*mine)) if log_type else members
-    mark = _B.alerts_at if table == alert_matches.TABLE else _B.lake_at
-    moving = sa.exists().where(_B.id.in_(who), sa.or_(mark.is_(None), _B.redo_reason.is_not(None)))
+    moving = sa.exists().where(_B.id.in_(who), sa.or_(_published(table).is_(None), _TO_DO_AGAIN))
     return TableState(lake, admitted, not connection.scalar(sa.select(moving)))
+
+
+def table_changes(connection: sa.Connection, table: str, hour: Hour, since: datetime | None) -> Changes:
+    """The changes of an event hour of a table since a moment, or all; what a compaction did is no change."""
+    members = sa.select(_M.batch_id).where(_M.table_name == table, _M.hour == hour)
+    return _changes(connection, _published(table), _B.id.in_(members), since)
+
+
+def delivery_changes(connection: sa.Connection, hour: Hour, since: datetime | None) -> Changes:
+    """The changes of a delivery hour since a moment, or all."""
+    return _changes(connection, _B.lake_at, _B.delivery_hour == hour, since)
 
 
 def delivered_hours(connection: sa.Connection, since: datetime) -> dict[Hour, str]:
@@ -87,8 +107,8 @@ def delivered_hours(connection: sa.Connection, since: datetime) -> dict[Hour, st
 
 
 def is_settled(connection: sa.Connection, hour: Hour) -> bool:
-    """Whether every batch of a delivery hour is done and none waits to be done again."""
-    moving = sa.or_(_B.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)), _B.redo_reason.is_not(None))
+    """Whether every batch of a delivery hour is done and none is still to be done again."""
+    moving = sa.or_(_B.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)), _TO_DO_AGAIN)
     return not connection.scalar(sa.select(sa.exists().where(_B.delivery_hour == hour, moving)))
 
 
@@ -140,6 +160,22 @@ def has_expired(connection: sa.Connection, batch_ids: Sequence[str], tables: Map
             row.batch_id for row in connection.execute(written) if (tables.get(row.log_type), row.hour) in expired
         }
     return found
+
+
+def _published(table: str) -> sa.ColumnElement[datetime | None]:
+    """When a batch was published into a table."""
+    return _B.alerts_at if table == alert_matches.TABLE else _B.lake_at
+
+
+def _changes(
+    connection: sa.Connection,
+    mark: sa.ColumnElement[datetime | None],
+    mine: sa.ColumnElement[bool],
+    since: datetime | None,
+) -> Changes:
+    query = sa.select(sa.func.min(mark), sa.func.max(mark)).where(mine)
+    row = connection.execute(query if since is None else query.where(mark > since)).one()
+    return Changes(*row)
 
 
 def _done(hour: Hour | None = None) -> list[sa.ColumnElement[bool]]:

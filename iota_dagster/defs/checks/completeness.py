@@ -1,17 +1,22 @@
-"""Is everything here? Three checks on `raw_logs`: by digests and by rhythm every hour, by listing every day."""
+"""Is everything here? Three checks on `raw_logs`: by digests and by rhythm every hour, by listing every day.
+
+What only a check needs is imported by it: every run loads this module.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from iota_dagster.core.completeness.findings import TAMPERING, Kind
-from iota_dagster.core.completeness.listing import Listing
 from iota_dagster.core.hours import hour_of
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import waiting_out_outages
-from iota_dagster.verifying import DigestReport, Freshness, verify_listings, watch_digests, watch_freshness
+
+if TYPE_CHECKING:
+    from iota_dagster.core.completeness.listing import Listing
+    from iota_dagster.verifying import DigestReport, Freshness
 
 ROWS = 100
 LISTED_HOURS = 26
@@ -23,6 +28,9 @@ STEADY = timedelta(hours=1)
 @dg.asset_check(asset="raw_logs", description="Every log that CloudTrail's digests list is done, with its hash.")
 def logs_as_listed(platform: PlatformResource) -> dg.AssetCheckResult:
     """Read new digests and compare those of the last week; what is wrong is an alert, too."""
+    from iota_dagster.core.completeness.findings import TAMPERING
+    from iota_dagster.verifying import watch_digests
+
     opened = platform.platform
     with waiting_out_outages():
         report = watch_digests(opened, opened.road.clock())
@@ -34,6 +42,8 @@ def logs_as_listed(platform: PlatformResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset="raw_logs", description="No integration has been silent for longer than it ever is.")
 def sources_write(platform: PlatformResource) -> dg.AssetCheckResult:
     """Learn each integration's rhythm and look how long ago its last object came; silence is an alert, too."""
+    from iota_dagster.verifying import watch_freshness
+
     opened = platform.platform
     with waiting_out_outages():
         found = watch_freshness(opened, opened.road.clock())
@@ -44,6 +54,8 @@ def sources_write(platform: PlatformResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset="raw_logs", description="The ledger has all that lies in the integrations' places.")
 def places_listed(platform: PlatformResource) -> dg.AssetCheckResult:
     """List the last day; what the ledger lacks is registered, and says that notifications get lost."""
+    from iota_dagster.verifying import verify_listings
+
     opened = platform.platform
     last = hour_of(opened.road.clock() - STEADY)
     with waiting_out_outages():
@@ -56,12 +68,15 @@ def _result(passed: bool, figures: Figures, *, error: bool) -> dg.AssetCheckResu
     return dg.AssetCheckResult(passed=passed, severity=severity, metadata=figures)
 
 
-def _digest_figures(report: DigestReport) -> Figures:
+def _digest_figures(report: "DigestReport") -> Figures:
+    from iota_dagster.core.completeness.findings import Kind
+
     values = {
         "digests": sum(report.states.values()),
         "digests_read": report.reading.digests,
         "files_listed": report.reading.files,
         **{kind.value: len(report.of(kind)) for kind in Kind},
+        "more_findings": report.comparison.more,
     }
     findings: Iterator[Mapping[str, Cell]] = (
         {"finding": item.kind.value, "object": f"{item.bucket}/{item.key}", "why": item.detail}
@@ -74,7 +89,7 @@ def _digest_figures(report: DigestReport) -> Figures:
     return numbers(values) | table("findings", findings, ROWS) | table("signatures", states) | table("waiting", waiting)
 
 
-def _freshness_figures(found: Freshness) -> Figures:
+def _freshness_figures(found: "Freshness") -> Figures:
     silent = {item.integration for item in found.silences}
     rows: Iterator[Mapping[str, Cell]] = (
         {
@@ -88,7 +103,7 @@ def _freshness_figures(found: Freshness) -> Figures:
     return numbers({"integrations": len(found.rhythms), "silent": len(silent)}) | table("integrations_seen", rows, ROWS)
 
 
-def _listing_figures(found: tuple[Listing, ...]) -> Figures:
+def _listing_figures(found: tuple["Listing", ...]) -> Figures:
     values = {
         "listed": sum(item.listed for item in found),
         "lacking": sum(item.lacking for item in found),
