@@ -16,9 +16,10 @@ from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.register import register_objects
-from iota_dagster.core.store import ledger, summaries
+from iota_dagster.core.store import ledger
 from iota_dagster.core.store.schema import log_objects, run_batches
 from iota_dagster.home import prepare_home
+from iota_dagster.ingest_account import RunAccount
 from iota_dagster.platform import Platform, folder_integration, open_platform
 from iota_dagster.scanning import SCANNED_TAG, ScanReport, scan_hours
 from iota_dagster.settings import load_settings
@@ -32,7 +33,7 @@ ROUNDS = 20
 
 @dataclass(slots=True)
 class Summary:
-    """What an ingest added; `rows` by lake table, `problems` in words for people."""
+    """What an ingest's own runs added (see `RunAccount`); `rows` by lake table, `problems` in words for people."""
 
     objects: int = 0
     records: int = 0
@@ -72,8 +73,8 @@ def register_path(platform: Platform, path: Path) -> None:
 
 def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summary:
     """Run the job for every delivery hour that has something to do, until none has."""
-    with _summing_up(platform) as summary, _watched(platform, progress):
-        summary.problems += _finish(platform)
+    with _summing_up(platform) as (summary, account), _watched(platform, progress):
+        summary.problems += _finish(platform, account)
     return summary
 
 
@@ -105,28 +106,25 @@ def backfill(platform: Platform, span: range, *, only_new: bool = False, progres
     elsewhere = set(_pending_hours(platform)).difference(span)
     done = _done_objects(platform, span)
     again = 0 if only_new else sum(done.values())
-    with _summing_up(platform) as summary, _watched(platform, progress, again) as advance:
+    with _summing_up(platform) as (summary, account), _watched(platform, progress, again) as advance:
         summary.problems += [f"{report.integration}: {report.error}" for report in reports if report.error]
         for hours in [] if only_new else _spans(_split(sorted(done))[0]):
-            summary.problems += _run(platform, hours, again=True)
+            summary.problems += _run(platform, account, hours, again=True)
             advance(sum(done[hour] for hour in hours))
-        summary.problems += _finish(platform, elsewhere)
+        summary.problems += _finish(platform, account, elsewhere)
     return Backfill(reports, len(done), again, summary)
 
 
 @contextmanager
-def _summing_up(platform: Platform) -> Iterator[Summary]:
-    """A summary that holds, when the block has ended, what was added to the store meanwhile."""
-    with platform.database.read() as connection:
-        mark = summaries.mark(connection)
-    summary = Summary()
-    yield summary
-    with platform.database.read() as connection:
-        for name, value in summaries.since(connection, mark).items():
-            setattr(summary, name, value)
+def _summing_up(platform: Platform) -> Iterator[tuple[Summary, RunAccount]]:
+    """A summary that holds, when the block has ended, what the runs in the account have added."""
+    summary, account = Summary(), RunAccount(platform.database)
+    yield summary, account
+    for name, value in account.totals().items():
+        setattr(summary, name, value)
 
 
-def _finish(platform: Platform, leave: Collection[Hour] = ()) -> list[str]:
+def _finish(platform: Platform, account: RunAccount, leave: Collection[Hour] = ()) -> list[str]:
     """Run the job until no hour, but those to leave alone, has anything to do; what went wrong, in words."""
     before: list[Hour] | None = None
     problems: list[str] = []
@@ -135,7 +133,7 @@ def _finish(platform: Platform, leave: Collection[Hour] = ()) -> list[str]:
         if not hours or hours == before:
             break
         for span in _spans(hours):
-            problems += _run(platform, span)
+            problems += _run(platform, account, span)
         before = hours
     return [*problems, *_outside(outside), *_waiting(platform, leave)]
 
@@ -202,7 +200,7 @@ def _spans(hours: Sequence[Hour]) -> Iterator[list[Hour]]:
         yield span
 
 
-def _run(platform: Platform, hours: Sequence[Hour], *, again: bool = False) -> list[str]:
+def _run(platform: Platform, account: RunAccount, hours: Sequence[Hour], *, again: bool = False) -> list[str]:
     """One run of the job over consecutive hours, `again` with what is done there; what went wrong, in words."""
     import dagster as dg
 
@@ -215,11 +213,13 @@ def _run(platform: Platform, hours: Sequence[Hour], *, again: bool = False) -> l
         "dagster/asset_partition_range_end": hour_key(hours[-1]),
         SCANNED_TAG if again else CLAIM_TAG: "1",
     }
+    before = account.before(hours)
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         result = defs.resolve_job_def("ingest").execute_in_process(
             instance=instance, tags=tags, run_config=quiet, raise_on_error=False
         )
+    account.add(before, result.run_id)
     if result.success:
         return _left_as_they_are(platform, result.run_id)
     failed = [event for event in result.all_events if event.is_step_failure]

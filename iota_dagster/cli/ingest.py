@@ -21,6 +21,8 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Read log files or folders into the lake and judge them; what was read before adds nothing.
 
     A folder is an integration and the paths in it are its keys, so that a copy of an AWS bucket keeps its own.
+    The figures are those of this command's own runs; only what correlation rules found meanwhile is told whole, as they
+    look at all batches at once.
     """
     from iota_dagster.ingesting import ingest_paths
 

@@ -100,7 +100,7 @@ class Watch:
         """How it stands now."""
         database, uploads = self._platform.database, self._uploads
         with database.read() as connection:
-            totals = summaries.mark(connection).totals
+            totals = summaries.totals(connection)
             alerts, events = _alerts(connection)
         self._view = replace(
             self._view,

@@ -234,14 +234,6 @@ def mark_expired(connection: sa.Connection, table: str, hour: Hour, now: datetim
     connection.execute(sa.update(lake_hours).where(here).values(expired_at=now, kept_since=None))
 
 
-def table_rows(connection: sa.Connection) -> dict[str, int]:
-    """Rows by table over the whole lake."""
-    rows = connection.execute(
-        sa.select(lake_files.c.table_name, sa.func.sum(lake_files.c.rows)).group_by(lake_files.c.table_name)
-    )
-    return {row[0]: int(row[1]) for row in rows}
-
-
 def forget_retired(connection: sa.Connection, paths: Sequence[str]) -> None:
     """The files of these paths are deleted."""
     for part in chunked(list(paths)):

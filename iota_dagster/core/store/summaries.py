@@ -2,54 +2,99 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Alert, ObjectStatus
-from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.alerts import as_alert
+from iota_dagster.core.store.correlations import LOG_TYPE as CORRELATION
 from iota_dagster.core.store.database import chunked
 from iota_dagster.core.store.lake_catalog import TableHour
-from iota_dagster.core.store.schema import alerts, batches, deliveries, lake_files, log_objects, matches
+from iota_dagster.core.store.schema import (
+    admissions,
+    alerts,
+    batches,
+    deliveries,
+    lake_files,
+    log_objects,
+    matches,
+    run_batches,
+)
 
 UNREADABLE = frozenset({ObjectStatus.MISSING, ObjectStatus.REFUSED, ObjectStatus.QUARANTINED})
 """The ends of log objects that gave no events and should have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The store's totals at one moment."""
+_OF_OBJECTS = ("objects", "records", "events", "duplicates", "quarantined")
+_O = log_objects.c
+_PROCESSED = _O.status.in_((ObjectStatus.DONE, ObjectStatus.QUARANTINED))
+_SUMS = [sa.func.coalesce(sa.func.sum(column), 0) for column in (_O.records, _O.rows, _O.duplicates, _O.quarantined)]
+BROUGHT = (*_OF_OBJECTS, "matches")
+"""The figures of `Brought`."""
 
-    totals: Mapping[str, int]
-    rows: Mapping[str, int]
 
-
-def mark(connection: sa.Connection) -> Mark:
-    """The totals now."""
-    c = log_objects.c
-    processed = c.status.in_((ObjectStatus.DONE, ObjectStatus.QUARANTINED))
-    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (c.records, c.rows, c.duplicates, c.quarantined)]
-    row = connection.execute(sa.select(sa.func.count(), *sums).select_from(log_objects).where(processed)).one()
-    names = ("objects", "records", "events", "duplicates", "quarantined")
-    totals = {name: int(value) for name, value in zip(names, row, strict=True)}
+def totals(connection: sa.Connection) -> dict[str, int]:
+    """The whole store in figures."""
+    row = connection.execute(sa.select(sa.func.count(), *_SUMS).select_from(log_objects).where(_PROCESSED)).one()
+    found = {name: int(value) for name, value in zip(_OF_OBJECTS, row, strict=True)}
     for name, table in (("matches", matches), ("alerts", alerts)):
-        totals[name] = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-    return Mark(totals, lake_catalog.table_rows(connection))
+        found[name] = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    return found
 
 
-def since(connection: sa.Connection, before: Mark) -> dict[str, Any]:
-    """What has been added since a mark; `rows` by lake table, without tables that did not change."""
-    now = mark(connection)
-    added: dict[str, Any] = {name: value - before.totals[name] for name, value in now.totals.items()}
-    rows = {table: count - before.rows.get(table, 0) for table, count in now.rows.items()}
-    return added | {"rows": {table: count for table, count in sorted(rows.items()) if count}}
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a batch has brought so far: figures by name (`BROUGHT`), and rows in the lake by log type."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+
+
+def brought(connection: sa.Connection, hours: Sequence[Hour]) -> dict[str | None, Brought]:
+    """What each batch of some delivery hours has brought; under None, what left its batch because it cannot be read."""
+    found: dict[str | None, Brought] = defaultdict(Brought)
+    query = sa.select(_O.batch_id, sa.func.count(), *_SUMS).where(_PROCESSED, _O.delivery_hour.in_(hours))
+    for batch, *values in connection.execute(query.group_by(_O.batch_id)):
+        found[batch].figures.update({name: int(value) for name, value in zip(_OF_OBJECTS, values, strict=True)})
+    here = batches.c.delivery_hour.in_(hours)
+    m, a = matches.c, admissions.c
+    counts = sa.select(m.batch_id, sa.func.count()).join_from(batches, matches, m.batch_id == batches.c.id).where(here)
+    for batch, count in connection.execute(counts.group_by(m.batch_id)):
+        found[batch].figures["matches"] = count
+    rows = sa.select(a.batch_id, a.log_type, sa.func.sum(a.count)).join_from(
+        batches, admissions, a.batch_id == batches.c.id
+    )
+    written = rows.where(here, batches.c.lake_at.is_not(None)).group_by(a.batch_id, a.log_type)
+    for batch, log_type, count in connection.execute(written):
+        found[batch].rows[log_type] = int(count)
+    return dict(found)
+
+
+def batches_of_run(connection: sa.Connection, root_run: str) -> set[str]:
+    """The batches that a run works on, or has worked on."""
+    return set(connection.scalars(sa.select(run_batches.c.batch_id).where(run_batches.c.root_run == root_run)))
+
+
+def correlation_matches(connection: sa.Connection) -> int:
+    """How many matches the correlation rules have."""
+    query = sa.select(sa.func.count()).select_from(matches).where(matches.c.log_type == CORRELATION)
+    return connection.execute(query).scalar_one()
+
+
+def new_alerts(connection: sa.Connection, since: datetime, batch_ids: Iterable[str]) -> int:
+    """How many alerts have come to be since a moment: those with matches of some batches, and of correlation rules."""
+    new = sa.select(alerts.c.id).where(alerts.c.created_at >= since)
+    found = set(connection.scalars(new.where(alerts.c.log_type == CORRELATION)))
+    for ids in chunked(batch_ids):
+        mine = sa.exists().where(matches.c.alert_id == alerts.c.id, matches.c.batch_id.in_(ids))
+        found.update(connection.scalars(new.where(mine)))
+    return len(found)
 
 
 @dataclass(frozen=True, slots=True)
