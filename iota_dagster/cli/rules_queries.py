@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.scan import moment
 from iota_dagster.cli.text import printable
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ _SHOWN = 20
 
 
 @click.command("queries")
-@click.option("--run", "name", metavar="NAME", help="Run this query now and judge its rows; nothing is stored.")
+@click.option("--run", "name", metavar="NAME", help="Run this query and judge its rows; nothing is stored.")
+@click.option(
+    "--at", "due_at", type=moment, metavar="TIME", help="With --run: as if it was due then. [default: when it last was]"
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, due_at: datetime | None, as_json: bool) -> None:
     """List the scheduled queries: their schedules, the rules that judge their rows, and what their last run did.
 
-    With --run, see a query's rows and what the rules say of them, as the next run would; nobody is told.
+    With --run, see a query's rows and what the rules say of them, as its runs do; nobody is told. The SQL's $due_at is
+    the time of --at, and $previous_due_at what the schedule names before it.
     """
     from iota_dagster.core.store.database import Database
     from iota_dagster.core.store.scheduled_queries import states
@@ -43,8 +48,10 @@ def command(name: str | None, as_json: bool) -> None:
     for error in pack.errors:
         click.echo(f"CANNOT LOAD {error}", err=True)
     if name is not None:
-        _run(settings, _of_name(pack, name), as_json)
+        _run(settings, _of_name(pack, name), due_at, as_json)
         return
+    if due_at is not None:
+        raise click.UsageError("--at says when a query is run: name one with --run")
     database = Database(settings.store_url)
     database.migrate()
     try:
@@ -66,7 +73,7 @@ def _of_name(pack: RulePack, name: str) -> ScheduledQuery:
     raise click.UsageError(f"there is no scheduled query {name}; there are: {names}")
 
 
-def _run(settings: Settings, item: ScheduledQuery, as_json: bool) -> None:
+def _run(settings: Settings, item: ScheduledQuery, due_at: datetime | None, as_json: bool) -> None:
     """Ask and judge; exit with 1 when the query fails."""
     from iota_dagster.core.querying import Querying
     from iota_dagster.platform import open_platform
@@ -75,22 +82,24 @@ def _run(settings: Settings, item: ScheduledQuery, as_json: bool) -> None:
     platform = open_platform(settings)
     try:
         querying = Querying(platform.road)
-        answer = querying.ask(item)
-        found = querying.judge(item, answer, platform.road.clock())
+        due_at = due_at or item.schedule.last_before(platform.road.clock())
+        previous_due_at = item.schedule.last_before(due_at)
+        answer = querying.ask(item, due_at, previous_due_at)
+        found = querying.judge(item, answer, due_at)
     finally:
         close_workers()
         platform.database.dispose()
-    told = _found(item, answer, found)
+    occasion = {"due_at": _moment(due_at), "previous_due_at": _moment(previous_due_at)}
+    told = {"query": item.name} | occasion | _found(answer, found)
     click.echo(json.dumps(told) if as_json else "\n".join(_found_text(told)))
     if answer.error:
         raise click.exceptions.Exit(1)
 
 
-def _found(item: ScheduledQuery, answer: Answer, found: JudgedRows) -> dict[str, Any]:
+def _found(answer: Answer, found: JudgedRows) -> dict[str, Any]:
     from iota_dagster.core.query_rows import plain
 
     return {
-        "query": item.name,
         "seconds": round(answer.seconds, 3),
         "error": answer.error,
         "rows": [plain(row) for row in answer.rows.to_pylist()],
@@ -103,7 +112,7 @@ def _found(item: ScheduledQuery, answer: Answer, found: JudgedRows) -> dict[str,
 def _found_text(told: Mapping[str, Any]) -> Iterator[str]:
     rows, matches = told["rows"], told["matches"]
     yield from (printable(json.dumps(row, ensure_ascii=False)) for row in rows[:_SHOWN])
-    yield f"{len(rows)} rows in {told['seconds']:.2f} s, {len(matches)} matches"
+    yield f"{len(rows)} rows in {told['seconds']:.2f} s, {len(matches)} matches, as of {told['due_at']}"
     yield from (printable(f"  {item['severity']:<8} {item['rule']}: {item['title']}") for item in matches[:_SHOWN])
     if told["error"]:
         yield printable(f"FAILED {told['error']}")

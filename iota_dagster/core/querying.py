@@ -1,7 +1,8 @@
 """Scheduled queries: what is due is run over the lake, its rows are judged, and people are told.
 
 A run's matches, alerts, outbox and next due time are one transaction, so that a run that dies is repeated and a run
-that has a twin counts once. A query that was due several times while nothing ran is run once.
+that has a twin counts once. A query that was due several times while nothing ran is run once. Its SQL can ask for the
+time at which the run was due and for that of the run before, so that a late run leaves no gap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from iota_dagster.core.alerting.ids import period_start
 from iota_dagster.core.detection.rule_errors import PERIOD_MINUTES
-from iota_dagster.core.detection.scheduled_query import ScheduledQuery
+from iota_dagster.core.detection.scheduled_query import ScheduledQuery, sql_parameters
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.lake.match_files import publish_unit
@@ -98,12 +99,19 @@ class Querying:
                 done.append(found)
         return done
 
-    def ask(self, item: ScheduledQuery) -> Answer:
-        """A query's answer, within its limits; nothing is stored."""
+    def ask(self, item: ScheduledQuery, due_at: datetime, previous_due_at: datetime) -> Answer:
+        """A query's answer on an occasion, within its limits; nothing is stored."""
         started = self.clock()
         limits = QueryLimits(self.most_rows + 1, self.memory, item.schedule.timeout_minutes * 60)
         try:
-            rows = query(self.road.database, self.road.lake.storage, item.sql, schemas=lake_tables(), limits=limits)
+            rows = query(
+                self.road.database,
+                self.road.lake.storage,
+                item.sql,
+                schemas=lake_tables(),
+                limits=limits,
+                parameters=sql_parameters(due_at, previous_due_at),
+            )
         except QueryError as error:
             return Answer(pa.table({}), self.clock() - started, str(error))
         too_many = len(rows) > self.most_rows
@@ -123,9 +131,10 @@ class Querying:
         """One query; None when a twin of this run was first."""
         run_at = self.road.clock()
         due_at = item.schedule.latest(state.due_at, run_at)
+        previous_due_at = state.last_due_at or item.schedule.last_before(due_at)
         started = self.clock()
         try:
-            answer = self.ask(item)
+            answer = self.ask(item, due_at, previous_due_at)
             return self._finish(item, state, (due_at, run_at), answer, self.judge(item, answer, due_at))
         except Superseded:
             return None
@@ -147,19 +156,18 @@ class Querying:
         found: JudgedRows,
     ) -> QueryRun:
         """Record a run by its `times` (due, run); `Superseded` when a twin was first."""
-        due_at, run_at = times
-        outcome = QueryOutcome(run_at, answer.seconds, len(answer.rows), len(found.matches), answer.error)
-        changes, changed = self._record(item, state, due_at, found, outcome)
+        outcome = QueryOutcome(*times, answer.seconds, len(answer.rows), len(found.matches), answer.error)
+        changes, changed = self._record(item, state, found, outcome)
         rows, seconds, error = outcome.rows, outcome.seconds, outcome.error
-        return QueryRun(item.name, due_at, rows, seconds, error, found.failures, changes, changed)
+        return QueryRun(item.name, outcome.due_at, rows, seconds, error, found.failures, changes, changed)
 
     def _record(
-        self, item: ScheduledQuery, state: QueryState, due_at: datetime, found: JudgedRows, outcome: QueryOutcome
+        self, item: ScheduledQuery, state: QueryState, found: JudgedRows, outcome: QueryOutcome
     ) -> tuple[AlertChanges, tuple[TableHour, ...]]:
         """Say how the query itself is, then what its rows gave, with the next due time; repeated until the latter."""
-        unit = unit_id(item.name, due_at)
+        unit = unit_id(item.name, outcome.due_at)
         matches = self._news(found.matches, unit)
-        changed = self._tell_of_failure(item, state, due_at, outcome.error)
+        changed = self._tell_of_failure(item, state, outcome.due_at, outcome.error)
         changes: list[AlertChanges] = []
 
         def on_commit(connection: sa.Connection) -> bool:

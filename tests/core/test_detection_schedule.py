@@ -83,6 +83,15 @@ def test_a_rate_has_fixed_times(minutes: int, moment: datetime) -> None:
     assert schedule.next_after(found - timedelta(microseconds=1)) == found
 
 
+@given(
+    st.sampled_from([Schedule(cron="*/20 4,9 * * *"), Schedule(cron="0 0 29 2 *"), Schedule(rate_minutes=45)]), MOMENTS
+)
+def test_the_time_before_is_the_last_that_comes_before(schedule: Schedule, moment: datetime) -> None:
+    found = schedule.last_before(moment)
+    assert found < moment <= schedule.next_after(found)
+    assert schedule.last_before(schedule.next_after(moment)) in (moment, schedule.last_before(moment))
+
+
 @given(st.sampled_from(["* * * * *", "7 * * * *", "30 4 * * *", "0 0 1 * *", "0 9 * 2 mon"]), MOMENTS, st.data())
 def test_what_was_missed_is_made_up_once_as_of_the_last_time(text: str, due: datetime, data: st.DataObject) -> None:
     schedule = Schedule(cron=text)

@@ -78,6 +78,11 @@ def test_a_good_query_has_no_findings(tmp_path: Path) -> None:
         ("SELECT source", "SELEC source", "q.yml:4 warning Query: Parser Error: "),
         ("FROM cloudtrail", "FROM trail", "q.yml:4 warning Query: Catalog Error: Table with name trail_events"),
         ("sourceIPAddress", "sourceAddress", 'q.yml:4 warning Query: Binder Error: Referenced column "sourceAddress"'),
+        (
+            "source",
+            "$due as d, source",
+            "q.yml:4 warning Query: $due has no value; there are: $due_at, $previous_due_at",
+        ),
         ("Query: SELECT", "Query: DROP TABLE alerts; SELECT", "q.yml:4 warning Query: expected one SELECT"),
         ("Name: Sign-ins", "Name: Signins", "r.yml:7 warning there is no scheduled query Sign-ins: did you mean Sig"),
         ('"25 * * * *"', '"25 * * *"', "q.yml:6 error Schedule.CronExpression: '25 * * *' has 4 fields"),
@@ -105,6 +110,11 @@ def test_a_query_may_read_the_alerts_and_all_logs(tmp_path: Path) -> None:
     tables = "alerts a, all_logs l, alert_matches m"
     sql = f"SELECT a.title, l.p_event_time FROM {tables} WHERE l.year = '2026' AND a.matches > 1 AND m.hour = '09'"
     assert found(tmp_path, QUERY.replace("SELECT sourceIPAddress FROM cloudtrail_events", sql)) == []
+
+
+def test_a_query_may_ask_for_its_occasion(tmp_path: Path) -> None:
+    sql = "sourceIPAddress, strftime($due_at, '%m') FROM cloudtrail_events WHERE p_event_time > $previous_due_at"
+    assert found(tmp_path, QUERY.replace("sourceIPAddress FROM cloudtrail_events", sql)) == []
 
 
 def test_two_queries_of_one_name_are_an_error(tmp_path: Path) -> None:

@@ -59,10 +59,12 @@ class Lake:
             connection.execute(lake_files.insert(), {**values, "rows": 1, "bytes": 1, "sha256": ""})
         return self.folder / path
 
-    def ask(self, sql: str, **limits: Any) -> list[dict[str, Any]]:
+    def ask(self, sql: str, parameters: dict[str, datetime] | None = None, **limits: Any) -> list[dict[str, Any]]:
         storage = open_storage(str(self.folder), ClientFactory())
         schemas = {"cloudtrail_events": SCHEMA}
-        return query(self.database, storage, sql, schemas=schemas, limits=QueryLimits(**limits)).to_pylist()
+        found = query(self.database, storage, sql, schemas=schemas, limits=QueryLimits(**limits), parameters=parameters)
+        answer: list[dict[str, Any]] = found.to_pylist()
+        return answer
 
 
 @pytest.fixture
@@ -109,6 +111,20 @@ def test_files_of_other_hours_are_not_opened(lake: Lake, condition: str) -> None
     for hour in (HOUR + 1, HOUR + 24, HOUR + 24 * 367):
         lake.row(hour)  # opening it would fail
     assert lake.ask(f"SELECT eventName FROM cloudtrail_events WHERE {condition}") == [{"eventName": "A"}]
+
+
+def test_a_parameter_is_a_value_that_files_are_chosen_by(lake: Lake) -> None:
+    lake.file(HOUR, "A")
+    for hour in (HOUR + 1, HOUR + 24):
+        lake.row(hour)  # opening it would fail
+    sql = "SELECT eventName FROM cloudtrail_events WHERE day = strftime($at, '%d') AND hour IN (strftime($AT, '%H'))"
+    parameters = {"at": datetime(2025, 3, 1, 9, 30, tzinfo=UTC), "not_asked_for": datetime(2025, 3, 2, tzinfo=UTC)}
+    assert lake.ask(sql, parameters) == [{"eventName": "A"}]
+    assert lake.ask("SELECT 1 AS one", parameters) == [{"one": 1}]
+    with pytest.raises(QueryError, match=r"^\$at has no value; there are: no parameters here, only in scheduled quer"):
+        lake.ask(sql)
+    with pytest.raises(QueryError, match=r"^\$1 has no value; there are: \$at, \$not_asked_for$"):
+        lake.ask("SELECT ?", parameters)
 
 
 def test_ten_thousand_files_are_pruned_in_a_moment(lake: Lake) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,10 +101,21 @@ def test_a_query_can_be_tried_without_a_trace(platform: Platform) -> None:
     lines = shown("--run", "Numbers").splitlines()
     assert lines[:2] == ['{"n": 0}', '{"n": 1}']
     assert lines[2].startswith("2 rows in ")
+    assert re.search(r", 1 matches, as of \d{4}-\d\d-\d\dT\d\d:\d0:00Z$", lines[2])
     assert lines[3] == "  HIGH     Test.Number: number 1"
     with platform.database.read() as connection:
         assert list_alerts(connection) == []
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_a_query_can_be_tried_as_of_a_time_in_the_past(platform: Platform) -> None:
+    sql = "SELECT date_diff('minute', $previous_due_at, $due_at) AS n, $due_at AS due"
+    (platform.settings.rules[0] / "numbers.yml").write_text(QUERY.format(sql=sql))
+    told = json.loads(shown("--run", "Numbers", "--at", "2026-03-01T10:07", "--json"))
+    assert (told["due_at"], told["previous_due_at"]) == ("2026-03-01T10:07:00Z", "2026-03-01T10:00:00Z")
+    assert told["rows"] == [{"n": 7, "due": "2026-03-01T10:07:00Z"}]
+    alone = CliRunner().invoke(command, ["--at", "2026-03-01T10:07"])
+    assert (alone.exit_code, "name one with --run" in alone.output) == (2, True)
 
 
 def test_a_query_that_fails_or_is_not_there_is_said_so(platform: Platform) -> None:

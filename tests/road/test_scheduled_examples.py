@@ -6,16 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.querying import Querying
 from iota_dagster.platform import Platform
 from tests.road.world import ACCOUNT, NOW, World, drive, record
 
 EXAMPLES = Path(__file__).parents[2] / "rules" / "scheduled"
-NOW_IN_SQL = f"TIMESTAMPTZ '{NOW.isoformat()}'"
-"""The queries' clock stands still as well."""
 THIS_HOUR = hour_of(NOW)
 
 
@@ -33,9 +29,10 @@ def titles(world: World, platform: Platform, name: str, records: list[dict[str, 
     drive(platform, "first")
     querying = Querying(platform.road)
     (item,) = [item for item in platform.road.alerting.rules().pack.queries if item.name == name]
-    answer = querying.ask(msgspec.structs.replace(item, sql=item.sql.replace("now()", NOW_IN_SQL)))
+    due_at = item.schedule.last_before(NOW)
+    answer = querying.ask(item, due_at, item.schedule.last_before(due_at))
     assert answer.error is None
-    return sorted(match.title for match in querying.judge(item, answer, NOW).matches)
+    return sorted(match.title for match in querying.judge(item, answer, due_at).matches)
 
 
 def test_a_sign_in_from_a_network_that_is_new_to_the_user(world: World, platform: Platform) -> None:

@@ -127,6 +127,27 @@ def test_a_query_that_was_missed_for_hours_is_run_once(world: World, filled: Pla
     assert known(filled).due_at == NOW + 10 * LATER
 
 
+def test_the_sql_is_told_the_occasion_however_late_the_run_is(world: World, filled: Platform) -> None:
+    window = "strftime($previous_due_at, '%H:%M') || ' to ' || strftime($due_at, '%H:%M') AS address, 2 AS n"
+    schedule(world, f"SELECT {window}")
+    minutes = timedelta(minutes=7)
+    run(world, NOW + LATER + minutes)  # the first run: from the schedule's time before
+    run(world, NOW + 9 * LATER + minutes)  # after an outage: from what the run before was for
+    run(world, NOW + 14 * LATER + minutes)  # again, after one that was itself late
+    assert in_lake(filled) == [
+        f"2 sign-ins from {span}" for span in ("12:30 to 13:00", "13:00 to 17:00", "17:00 to 19:30")
+    ]
+
+
+def test_a_late_run_looks_at_the_events_that_it_was_due_for(world: World, filled: Platform) -> None:
+    at = (NOW + LATER).isoformat()
+    sql = f"SELECT '203.0.113.1' AS address, count(*) AS n FROM cloudtrail_events WHERE $due_at = TIMESTAMPTZ '{at}'"
+    schedule(world, sql)
+    (done,) = run(world, NOW + LATER + timedelta(minutes=29))
+    assert (done.due_at, done.error) == (NOW + LATER, None)
+    assert in_lake(filled) == ["3 sign-ins from 203.0.113.1"]
+
+
 def test_a_twin_of_a_run_counts_nothing(world: World, filled: Platform) -> None:
     with world.opened(NOW + LATER) as platform:
         querying = Querying(platform.road)

@@ -15,7 +15,6 @@ import msgspec
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS_LOOKED_AT = 366 * 9
 """A 29th of February comes after eight years at the latest."""
-_STEPS_BACK = (timedelta(days=400), timedelta(days=31), timedelta(days=1), timedelta(hours=1))
 _ITEM = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?")
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -41,17 +40,16 @@ class Schedule(msgspec.Struct, frozen=True):
         rate = timedelta(minutes=self.rate_minutes)
         return moment - (moment - _EPOCH) % rate + rate
 
+    def last_before(self, moment: datetime) -> datetime:
+        """The last due time before a moment."""
+        if self.cron:
+            return Cron.parse(self.cron).last_before(moment)
+        rate = timedelta(minutes=self.rate_minutes)
+        return moment - ((moment - _EPOCH) % rate or rate)
+
     def latest(self, due: datetime, now: datetime) -> datetime:
         """The last due time that is not after now, `due` being one: what a query that was missed for days makes up."""
-        found = due
-        for back in _STEPS_BACK:
-            later = self.next_after(now - back)
-            if later > now:
-                break
-            found = max(found, later)
-        while (later := self.next_after(found)) <= now:
-            found = later
-        return found
+        return max(due, self.last_before(now + timedelta.resolution))
 
     def __str__(self) -> str:
         """The schedule as a person writes it, without its timeout."""
@@ -103,9 +101,21 @@ class Cron:
                         return found
         raise AssertionError("parse has made sure that there is such a day")
 
-    def _dates(self, first: date) -> Iterator[date]:
+    def last_before(self, moment: datetime) -> datetime:
+        """The last whole minute before a moment that the expression allows."""
+        end = moment.astimezone(UTC)
+        for day in self._dates(end.date(), -1):
+            for hour in sorted(self.hours, reverse=True):
+                for minute in sorted(self.minutes, reverse=True):
+                    found = datetime.combine(day, time(hour, minute), UTC)
+                    if found < end:
+                        return found
+        raise AssertionError("parse has made sure that there is such a day")
+
+    def _dates(self, first: date, step: int = 1) -> Iterator[date]:
+        """The days that the expression allows, from one on or, by a `step` of -1, back from it."""
         for number in range(_DAYS_LOOKED_AT):
-            day = first + timedelta(days=number)
+            day = first + timedelta(days=step * number)
             if day.month in self.months and self._allows(day):
                 yield day
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,6 +75,11 @@ class _File(BaseModel):
 def query_log_type(name: str) -> str:
     """The log type of a query's rows."""
     return f"{LOG_TYPE_PREFIX}{name}"
+
+
+def sql_parameters(due_at: datetime, previous_due_at: datetime) -> dict[str, datetime]:
+    """What a query's SQL may ask for as `$due_at` and `$previous_due_at`: the occasion, however late the run is."""
+    return {"due_at": due_at, "previous_due_at": previous_due_at}
 
 
 def read_query(document: Document, file: Path) -> tuple[ScheduledQuery | str | None, list[tuple[int, str]]]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +69,14 @@ def query(
     *,
     schemas: Mapping[str, pa.Schema],
     limits: QueryLimits = QueryLimits(),
+    parameters: Mapping[str, datetime] | None = None,
 ) -> pa.Table:
     """The answer to one SQL statement.
 
     `schemas` are the tables known to this version: one that has no file yet is there with no rows, and a file without
-    a newer column has nulls in it. Columns of the answer that have the same name get a number. `QueryError` for a
-    wrong query, `Outage` when the store or the lake does not answer.
+    a newer column has nulls in it. Columns of the answer that have the same name get a number. `parameters`
+    are what the statement may ask for by name, as in `$due_at`; it need not. `QueryError` for a wrong query, `Outage`
+    when the store or the lake does not answer.
     """
     with database.read() as connection:
         tables = _tables(connection, lake, sql, schemas)
@@ -82,10 +85,26 @@ def query(
         for name, table in tables.items():
             session.register(name, table)
         with _time_limit(session, limits.seconds):
-            relation = session.sql(sql)
+            relation = session.sql(sql, params=asked_for(session.extract_statements(sql), parameters))
             if relation is None:
                 raise QueryError("there is no SQL to run")
             return _collect(relation.to_arrow_reader(8_192), limits.rows)
+
+
+def asked_for(
+    statements: Sequence[duckdb.Statement], parameters: Mapping[str, datetime] | None
+) -> dict[str, datetime] | None:
+    """Those of the parameters that the last statement names (DuckDB takes no others); None when it names none.
+
+    `QueryError` for one that there is not.
+    """
+    named = {name.casefold(): name for name in statements[-1].named_parameters} if statements else {}
+    known = parameters or {}
+    for lower, name in sorted(named.items()):
+        if lower not in known:
+            there_are = ", ".join(f"${item}" for item in known) or "no parameters here, only in scheduled queries"
+            raise QueryError(f"${name} has no value; there are: {there_are}")
+    return {name: known[name] for name in named} or None
 
 
 def _tables(

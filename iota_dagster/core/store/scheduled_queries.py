@@ -20,7 +20,7 @@ _c = scheduled_queries.c
 
 @dataclass(frozen=True, slots=True)
 class QueryState:
-    """A query as the store knows it; `error` is why its last run failed."""
+    """A query as the store knows it; `last_due_at` is what its last run was for, `error` why that failed."""
 
     name: str
     schedule: str
@@ -37,8 +37,9 @@ class QueryState:
 
 @dataclass(frozen=True, slots=True)
 class QueryOutcome:
-    """What one run of a query did."""
+    """What one run of a query did, and when it was due."""
 
+    due_at: datetime
     run_at: datetime
     seconds: float
     rows: int
@@ -94,7 +95,7 @@ def finish(connection: sa.Connection, state: QueryState, next_due: datetime, out
     values = {
         "due_at": next_due,
         "busy_until": None,
-        "last_due_at": state.due_at,
+        "last_due_at": outcome.due_at,
         "last_run_at": outcome.run_at,
         "last_seconds": outcome.seconds,
         "last_rows": outcome.rows,
