@@ -75,6 +75,7 @@ def _figures(report: DigestReport, listings: tuple[Listing, ...], fetched: Fetch
         ],
         "findings": [asdict(item) for item in report.comparison.findings],
         "is_whole": report.comparison.is_whole,
+        "more": report.comparison.more,
         "waiting": report.reading.waiting,
         "listings": [asdict(item) for item in listings],
         "fetched": asdict(fetched) if fetched else None,
@@ -128,10 +129,12 @@ def _digests(report: DigestReport) -> Any:
 def _findings(report: DigestReport) -> Any:
     from rich.table import Table
 
-    found = report.comparison.findings
-    table = Table("finding", "object", "why", title=f"{len(found):,} findings", title_justify="left")
+    found, more = report.comparison.findings, report.comparison.more
+    table = Table("finding", "object", "why", title=f"{len(found) + more:,} findings", title_justify="left")
     for item in found[:SHOWN]:
         table.add_row(item.kind.value, cell(f"{item.bucket}/{item.key}"), cell(item.detail))
     if len(found) > SHOWN:
-        table.add_row("…", f"{len(found) - SHOWN:,} more: --json has all", "")
+        table.add_row("…", f"{len(found) - SHOWN:,} more: --json has them", "")
+    if more:
+        table.add_row("…", f"{more:,} more were only counted: look at fewer hours", "")
     return table

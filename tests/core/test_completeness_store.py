@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.completeness import comparison
 from iota_dagster.core.completeness.alarms import Alarms
 from iota_dagster.core.completeness.comparison import Comparison, compare, is_covered
 from iota_dagster.core.completeness.findings import Finding, Kind, Silence
@@ -30,6 +31,7 @@ from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, diges
 
 HOUR = timedelta(hours=1)
 NOW = TEN + 6 * HOUR
+SPAN = TEN - 24 * HOUR, TEN + 24 * HOUR
 
 
 class World:
@@ -76,7 +78,7 @@ class World:
         """What is wrong, by kind and the key's last part."""
         self.read()
         with self.database.read() as connection:
-            whole = compare(connection, TEN - 24 * HOUR, TEN + 24 * HOUR)
+            whole = compare(connection, *SPAN)
         return [(item.kind, item.key.rpartition("Z_")[2].removesuffix(".json.gz")) for item in whole.findings]
 
     # ── a source of signatures ──
@@ -169,6 +171,40 @@ def test_logs_beside_no_digest_and_of_other_trails_are_nobodys_business(world: W
     assert world.found() == []
 
 
+def test_a_limit_counts_files_and_not_how_often_they_are_listed_and_the_rest_is_counted(world: World) -> None:
+    files = contents(["0a", "0b", "0c"], TEN + timedelta(minutes=20))
+    world.deliver(world.trail.digest(TEN + HOUR, files))
+    for minute in (3, 4):
+        world.deliver(world.trail.digest(TEN + HOUR + timedelta(minutes=minute), files, suffix="_backfill"))
+    world.read()
+    with world.database.read() as connection:
+        cut = [store.unmet(connection, *SPAN, limit) for limit in (2, 3, 9)]
+    assert [([item.key for item in found], total) for found, total in cut] == [
+        ([key for key, _ in files[:limit]], 3) for limit in (2, 3, 3)
+    ]
+    assert {item.end_at for found, _ in cut for item in found} == {TEN + HOUR}
+
+
+def test_what_is_not_named_is_counted_of_each_question(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "MOST_FINDINGS", 2)
+    monkeypatch.setattr(store, "_STEP", 2)
+    world.hours(4, known=lambda hour, key: False)  # 8 are missing
+    for number in range(7):
+        world.enter(log_key(TEN + HOUR + timedelta(minutes=number), f"stranger{number}"), b"x")
+    for number in range(3):
+        world.deliver(Written(digest_key(TEN + (6 + number) * HOUR), b"{}", ""))
+    world.read()
+    with world.database.read() as connection:
+        found = compare(connection, *SPAN)
+    kinds = [item.kind for item in found.findings]
+    assert (sorted(kinds), found.more) == (sorted(2 * [Kind.MISSING, Kind.UNLISTED, Kind.UNTRUSTED]), 6 + 5 + 1)
+    assert not found.is_whole
+    monkeypatch.setattr(comparison, "MOST_FINDINGS", 8)
+    with world.database.read() as connection:
+        found = compare(connection, *SPAN)
+    assert (len(found.findings), found.more, found.is_whole) == (18, 0, True)
+
+
 def test_a_gap_in_the_chain_is_a_missing_digest_and_its_beginning_is_none(world: World) -> None:
     world.trail.digest(TEN, [])  # before our time
     world.hours(1)
@@ -191,7 +227,7 @@ def test_a_digest_that_was_rewritten_is_not_trusted_and_its_successor_tells(worl
     found = world.found()
     assert [kind for kind, _ in found] == [Kind.ALTERED, Kind.UNTRUSTED]
     with world.database.read() as connection:
-        (row,) = store.digests_in_doubt(connection, TEN, NOW, 10)
+        ((row,), _) = store.digests_in_doubt(connection, TEN, NOW, 10)
         listed = connection.scalars(sa.select(digest_files.c.key)).all()
     assert (row.key, row.state) == (honest.key, "invalid")
     assert files[0][0] not in listed
@@ -242,6 +278,8 @@ def test_old_digests_are_forgotten_with_what_they_list(world: World) -> None:
     world.hours(3)
     world.read()
     with world.database.begin() as connection:
+        assert store.forget_before(connection, hour_of(TEN + 3 * HOUR)) == 0  # they were read later
+        connection.execute(sa.update(digests).values(read_at=digests.c.end_at))
         assert store.forget_before(connection, hour_of(TEN + 3 * HOUR)) == 2
         assert len(connection.scalars(sa.select(digests.c.object_id)).all()) == 1
         assert len(connection.scalars(sa.select(digest_files.c.key)).all()) == 3  # two logs and the digest before
@@ -298,15 +336,15 @@ def sent(world: World) -> int:
 
 
 def test_findings_are_one_alert_which_is_withdrawn_when_they_are_repaired(world: World) -> None:
-    both = Comparison((a_finding("a"), a_finding("b"), a_finding("c", 1), a_finding("d", 1, Kind.NOT_DONE)), True)
+    both = Comparison((a_finding("a"), a_finding("b"), a_finding("c", 1), a_finding("d", 1, Kind.NOT_DONE)))
     assert len(alarms(world).of_findings(both, TEN, NOW)) == 2
     assert told(world) == {"iota.LogsMissing": ("open", 2)}
     assert alarms(world).of_findings(both, TEN, NOW + HOUR) == []  # the same again
     assert sent(world) == 1
-    half = Comparison((a_finding("a"),), True)
+    half = Comparison((a_finding("a"),))
     alarms(world).of_findings(half, TEN, NOW + HOUR)
     assert told(world) == {"iota.LogsMissing": ("open", 1)}
-    alarms(world).of_findings(Comparison((), True), TEN, NOW + HOUR)
+    alarms(world).of_findings(Comparison(()), TEN, NOW + HOUR)
     assert told(world)["iota.LogsMissing"][0] == "withdrawn"
     assert sent(world) == 1
     with world.database.read() as connection:
@@ -315,14 +353,14 @@ def test_findings_are_one_alert_which_is_withdrawn_when_they_are_repaired(world:
 
 
 def test_where_more_is_wrong_than_was_looked_at_nothing_is_taken_back(world: World) -> None:
-    alarms(world).of_findings(Comparison((a_finding("a"), a_finding("b", 1)), True), TEN, NOW)
-    alarms(world).of_findings(Comparison((a_finding("a"),), False), TEN, NOW)
+    alarms(world).of_findings(Comparison((a_finding("a"), a_finding("b", 1))), TEN, NOW)
+    alarms(world).of_findings(Comparison((a_finding("a"),), more=1), TEN, NOW)
     assert told(world) == {"iota.LogsMissing": ("open", 2)}
 
 
 def test_each_kind_is_an_alert_of_its_own(world: World) -> None:
     found = tuple(a_finding("a", kind=kind) for kind in Kind)
-    alarms(world).of_findings(Comparison(found, True), TEN, NOW)
+    alarms(world).of_findings(Comparison(found), TEN, NOW)
     assert set(told(world)) == {"iota.LogsMissing", "iota.LogsAltered", "iota.LogsUnlisted", "iota.DigestUntrusted"}
 
 

@@ -71,7 +71,7 @@ class Alarms:
     def of_findings(self, found: Comparison, since: datetime, now: datetime) -> list[AlertChanges]:
         """Bring the alerts in line with what was found from `since` on; only changes are written.
 
-        Where more is wrong than was looked at, nothing is taken back.
+        Where more is wrong than is named, nothing is taken back.
         """
         matches = {match.id: match for match in finding_matches(found.findings)}
         stored = self._standing.stored(RULE_IDS, hour_start(hour_of(since)))

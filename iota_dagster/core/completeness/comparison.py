@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -18,9 +18,7 @@ from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store.completeness import DigestRow, Unmet
 
 MOST_FINDINGS = 1_000
-"""Of each question: what is wrong with more objects than that has one cause, and the first tell it."""
-MOST_STRANGERS = 50_000
-"""Objects of an hour that no digest lists, perhaps because theirs is still to come, that are looked at."""
+"""Of each question: what is wrong with more objects than that has one cause, and the first tell it; all are counted."""
 _HOUR = timedelta(hours=1)
 
 Place = tuple[str, str]
@@ -30,21 +28,26 @@ Window = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is wrong, by kind and time; `is_whole` is false where there is more than was looked at."""
+    """What is wrong, by kind and time; so many `more` were counted and are not among the findings."""
 
     findings: tuple[Finding, ...]
-    is_whole: bool
+    more: int = field(default=0, kw_only=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is wrong is named."""
+        return self.more == 0
 
 
 def compare(connection: sa.Connection, since: datetime, until: datetime) -> Comparison:
     """What the digests that end in [since, until) and the ledger disagree on."""
-    parts = (
-        list(map(_unmet, store.unmet(connection, since, until, MOST_FINDINGS))),
-        list(map(_untrusted, store.digests_in_doubt(connection, since, until, MOST_FINDINGS))),
-        list(islice(_unlisted(connection, range(hour_of(since), hour_of(until))), MOST_FINDINGS)),
-    )
-    found = sorted(chain(*parts), key=lambda item: (item.kind, item.moment, item.bucket, item.key))
-    return Comparison(tuple(found), all(len(part) < MOST_FINDINGS for part in parts))
+    unmet, all_unmet = store.unmet(connection, since, until, MOST_FINDINGS)
+    doubtful, all_doubtful = store.digests_in_doubt(connection, since, until, MOST_FINDINGS)
+    strangers = _unlisted(connection, range(hour_of(since), hour_of(until)))
+    named = [*map(_unmet, unmet), *map(_untrusted, doubtful), *islice(strangers, MOST_FINDINGS)]
+    found = sorted(named, key=lambda item: (item.kind, item.moment, item.bucket, item.key))
+    more = all_unmet - len(unmet) + all_doubtful - len(doubtful) + sum(1 for _ in strangers)
+    return Comparison(tuple(found), more=more)
 
 
 def _unmet(item: Unmet) -> Finding:
@@ -68,11 +71,11 @@ def _unlisted(connection: sa.Connection, hours: range) -> Iterator[Finding]:
         return
     span = hour_start(hours[0]) - _HOUR, hour_start(hours[-1] + 1) + _HOUR
     known = merged(store.windows(connection, *span))
-    buckets = sorted({bucket for bucket, _ in known})
-    for hour in hours if buckets else ():
-        for item in store.unlisted(connection, hour, buckets, MOST_STRANGERS):
-            folder = log_folder(item.key)
-            if folder is not None and is_covered(known.get((item.bucket, folder), ()), hour):
+    for hour in hours:
+        covered = {place for place, spans in known.items() if is_covered(spans, hour)}
+        buckets = sorted({bucket for bucket, _ in covered})
+        for item in store.unlisted(connection, hour, buckets) if buckets else ():
+            if (item.bucket, log_folder(item.key)) in covered:
                 detail = "no digest of its hour lists it"
                 yield Finding(Kind.UNLISTED, item.integration, item.bucket, item.key, hour_start(hour), detail)
 

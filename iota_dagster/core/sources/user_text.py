@@ -21,12 +21,19 @@ from iota_dagster.core.sources.user_source import UserSource, required_fields
 _Row = Sequence[str | None]
 Split = Callable[[str], _Row | None]
 """A line → its fields' values, in the schema's order; None: a line of another type."""
+_MOST_KEPT = 8_192
+"""Lines that wait between `accepts` and `read_many`: a block of rows, and a chunk that it is filled from."""
+_LONGEST_KEPT = 2_048
+"""Bytes of such a line; a longer one is taken apart again."""
 _START_BYTES = 4
 _SHOWN = 120
 
 
 class UserLines(UserSource):
-    """Lines that `split` takes apart; see `sources.base.Source` for what each part means."""
+    """Lines that `split` takes apart; see `sources.base.Source` for what each part means.
+
+    To know whose a line is it must be taken apart; what comes of it is kept until the line is read.
+    """
 
     shape = Shape.LINE
 
@@ -37,14 +44,23 @@ class UserLines(UserSource):
         self._split, self._needed = split, [schema.fields.index(item) for item in needed]
         self.specificity = specificity + len(needed)
         self.marks = marks + "".join(f", with {item.place}" for item in needed)
+        self._kept: dict[bytes, _Row] = {}
 
     def accepts(self, record: bytes) -> bool:
         """See `Source.accepts`."""
-        return not record.startswith(b"{") and self._row(record) is not None
+        row = None if record.startswith(b"{") else self._row(record)
+        if row is None:
+            return False
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()  # accepted, and never read
+        if len(record) <= _LONGEST_KEPT:
+            self._kept[record] = row
+        return True
 
     def read_many(self, records: Sequence[bytes]) -> Readings:
         """See `Source.read_many`."""
-        found = [self._row(record) for record in records]
+        kept = self._kept
+        found = [kept.pop(record, None) or self._row(record) for record in records]
         error = RecordRejected("malformed", f"{self.log_type}: the line has not its fields")
         rejected = {position: error for position, row in enumerate(found) if row is None}
         rows = [row for row in found if row is not None]

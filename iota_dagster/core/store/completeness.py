@@ -22,6 +22,8 @@ from iota_dagster.core.store.schema import digest_files, digests, log_objects, m
 
 _O, _D, _F = log_objects.c, digests.c, digest_files.c
 _GONE = (ObjectStatus.MISSING, ObjectStatus.REFUSED, ObjectStatus.SUPERSEDED)
+_TOTAL = sa.func.count().over().label("total")
+_STEP = 5_000
 TRUSTED = ("valid", "unchecked")
 """States of digests whose lists count."""
 
@@ -104,11 +106,16 @@ def has_earlier(connection: sa.Connection, row: DigestRow) -> bool:
     return bool(connection.scalar(sa.select(sa.exists().where(*same, _D.end_at < row.end_at))))
 
 
-def digests_in_doubt(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> list[DigestRow]:
-    """The digests that end in [since, until) whose signature is invalid, or that cannot be read, oldest first."""
-    query = sa.select(digests).where(_D.end_at >= since, _D.end_at < until, _D.state.not_in(TRUSTED))
-    rows = connection.execute(query.order_by(_D.end_at, _D.object_id).limit(limit)).mappings()
-    return [DigestRow(**row) for row in rows]
+def digests_in_doubt(
+    connection: sa.Connection, since: datetime, until: datetime, limit: int
+) -> tuple[list[DigestRow], int]:
+    """The digests that end in [since, until) whose signature is invalid, or that cannot be read, oldest first.
+
+    `limit` of them at most, and how many there are.
+    """
+    query = sa.select(digests, _TOTAL).where(_D.end_at >= since, _D.end_at < until, _D.state.not_in(TRUSTED))
+    rows, total = _counted(connection, query.order_by(_D.end_at, _D.object_id).limit(limit))
+    return [DigestRow(**row) for row in rows], total
 
 
 def digest_states(connection: sa.Connection, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
@@ -117,28 +124,36 @@ def digest_states(connection: sa.Connection, since: datetime, until: datetime) -
     return {(state, why): count for state, why, count in connection.execute(query.group_by(_D.state, _D.why))}
 
 
-def unmet(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Unmet]:
+def unmet(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> tuple[list[Unmet], int]:
     """What digests that end in [since, until) list and the ledger has not done with the same content, oldest first.
 
-    A file counts once, with the first digest that lists it. A key that was overwritten after it was read is altered,
-    even though its first content was the right one.
+    `limit` of the files at most, and how many there are. A file counts once, with the first digest that lists it. A key
+    that was overwritten after it was read is altered, even though its first content was the right one.
     """
     same = (_O.bucket == _F.bucket, _O.key == _F.key)
     done = (*same, _O.status == ObjectStatus.DONE)
     alike = sa.or_(_O.content_sha256 == _F.sha256, _O.content_sha256 == UNKNOWN)  # of what `iota repair` has rebuilt
     kept, altered = sa.exists().where(*done, alike), sa.exists().where(*done, ~alike)
-    status = sa.select(sa.func.max(_O.status)).where(*same).scalar_subquery()
-    query = (
-        sa.select(_D.integration, _F.bucket, _F.key, _D.end_at, status.label("status"), altered.label("altered"))
+    order = (_D.end_at, _D.object_id)
+    place = sa.func.row_number().over(partition_by=(_F.bucket, _F.key), order_by=order).label("place")
+    listed = (
+        sa.select(_D.integration, _F.bucket, _F.key, _D.end_at, altered.label("altered"), place)
         .join_from(digests, digest_files, _D.object_id == _F.digest_id)
         .where(_D.end_at >= since, _D.end_at < until, sa.or_(~kept, altered))
-        .order_by(_D.end_at, _F.bucket, _F.key)
-        .limit(limit)
+        .subquery()
     )
-    found: dict[tuple[str, str], Unmet] = {}
-    for row in connection.execute(query).mappings():
-        found.setdefault((row["bucket"], row["key"]), Unmet(**{**row, "altered": bool(row["altered"])}))
-    return list(found.values())
+    c = listed.c
+    status = sa.select(sa.func.max(_O.status)).where(_O.bucket == c.bucket, _O.key == c.key).scalar_subquery()
+    query = sa.select(c.integration, c.bucket, c.key, c.end_at, status.label("status"), c.altered, _TOTAL)
+    first = query.where(c.place == 1).order_by(c.end_at, c.bucket, c.key).limit(limit)
+    rows, total = _counted(connection, first)
+    return [Unmet(**row | {"altered": bool(row["altered"])}) for row in rows], total
+
+
+def _counted(connection: sa.Connection, query: sa.Select[Any]) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a query that is limited, and how many there were without its limit: `_TOTAL` is a column of it."""
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return rows, max((row.pop(_TOTAL.name) for row in rows), default=0)
 
 
 def windows(
@@ -152,8 +167,11 @@ def windows(
         yield row.bucket, row.folder, row.start_at, row.end_at
 
 
-def unlisted(connection: sa.Connection, hour: Hour, buckets: Sequence[str], limit: int) -> Iterator[LogObject]:
-    """CloudTrail's log objects of a delivery hour in some buckets that no digest lists, or not yet."""
+def unlisted(connection: sa.Connection, hour: Hour, buckets: Sequence[str]) -> Iterator[LogObject]:
+    """CloudTrail's log objects of a delivery hour in some buckets that no digest lists, or not yet.
+
+    All of them, read step by step: an hour may have any number.
+    """
     listed = sa.exists().where(_F.bucket == _O.bucket, _F.key == _O.key)
     query = sa.select(log_objects).where(
         _O.delivery_hour == hour,
@@ -163,8 +181,10 @@ def unlisted(connection: sa.Connection, hour: Hour, buckets: Sequence[str], limi
         _O.key.contains("/CloudTrail/", autoescape=True),
         ~listed,
     )
-    for row in connection.execute(query.order_by(_O.id).limit(limit)).mappings():
-        yield as_log_object(row)
+    last = 0
+    while rows := connection.execute(query.where(_O.id > last).order_by(_O.id).limit(_STEP)).mappings().all():
+        yield from map(as_log_object, rows)
+        last = rows[-1]["id"]
 
 
 def states_of(connection: sa.Connection, bucket: str, keys: Sequence[str]) -> dict[tuple[str, str], str]:
@@ -203,7 +223,11 @@ def alarms(connection: sa.Connection, rule_ids: Sequence[str], since: datetime) 
 
 
 def forget_before(connection: sa.Connection, hour: Hour) -> int:
-    """Throw away digests that ended before an hour, with what they list; how many there were."""
-    old = sa.select(_D.object_id).where(_D.end_at < hour_start(hour)).scalar_subquery()
-    connection.execute(sa.delete(digest_files).where(_F.digest_id.in_(old)))
-    return connection.execute(sa.delete(digests).where(_D.end_at < hour_start(hour))).rowcount
+    """Throw away digests that were read before an hour, with what they list; how many there were.
+
+    One of long ago that was read a moment ago, for `iota verify`, stays as long as any other.
+    """
+    moment = hour_start(hour)
+    old = (_D.end_at < moment) & (_D.read_at < moment)  # none is read before its end, and that is what has an index
+    connection.execute(sa.delete(digest_files).where(_F.digest_id.in_(sa.select(_D.object_id).where(old))))
+    return connection.execute(sa.delete(digests).where(old)).rowcount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.core.records import open_records
+from iota_dagster.core.sources import user_text
 from iota_dagster.core.sources.base import HeadedSource, Source
 from iota_dagster.core.sources.classifier import Classifier
 from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.user_text import UserLines
 from tests.core.sources.cases import columns, indicators, read_safely, rows
 from tests.core.sources.user_types import DOORS, GATE, PLAIN, source_of
 
@@ -122,6 +125,42 @@ def test_a_record_of_several_lines_is_tried_on_a_pattern_only_if_that_costs_no_m
     assert not source_of(tmp_path, spaced).accepts(several)
     assert source_of(tmp_path, spaced).accepts(several.replace(b"\n", b""))
     assert source_of(tmp_path, spaced.replace("'(?P<at>", "'(?s)(?P<at>")).accepts(several)
+
+
+@pytest.mark.parametrize("text", [DOORS, PLAIN, GATE], ids=["headed", "plain", "pattern"])
+def test_a_line_that_was_accepted_is_not_taken_apart_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    source = source_of(tmp_path, text)
+    lines = source.below(HEADER.encode()) if isinstance(source, HeadedSource) else source
+    assert isinstance(lines, UserLines)
+    split, seen = lines._split, list[str]()
+
+    def counted(line: str) -> Sequence[str | None] | None:
+        seen.append(line)
+        return split(line)
+
+    monkeypatch.setattr(lines, "_split", counted)
+    samples = [b"22.11.2025 11:00:0%d;Ann;7", b"2025-11-22T10:00:0%dZ,x,y", b"2025-11-22T10:00:0%dZ [INFO] quiet"]
+    records = [sample % number for sample in samples for number in range(9)]
+    mine = [record for record in records if lines.accepts(record)]
+    assert len(seen) == len(records)
+    assert lines.read_many(mine).rejected == {}
+    assert len(seen) == len(records)
+    assert lines.read_many(mine).rejected == {}
+    assert len(seen) == len(records) + len(mine)  # what was read is forgotten
+
+
+def test_lines_that_are_accepted_and_never_read_do_not_heap_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_text, "_MOST_KEPT", 5)
+    plain = source_of(tmp_path, PLAIN)
+    assert isinstance(plain, UserLines)
+    records = [b"2025-11-22T10:00:00Z,x,%d" % number for number in range(13)] + [
+        b"2025-11-22T10:00:00Z,x," + b"y" * 3000
+    ]
+    assert all(map(plain.accepts, records))
+    assert len(plain._kept) <= 5
+    assert [columns(row)["note"] for row in rows(plain, *records)] == [*map(str, range(13)), "y" * 3000]
 
 
 ANY_LINE = st.binary(max_size=40) | st.sampled_from(
