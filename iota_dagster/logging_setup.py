@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote, unquote_plus, urlsplit
 
+from pydantic import BaseModel, SecretStr
+
 from iota_dagster.core.text import one_line, printable
 from iota_dagster.settings import Settings
 
@@ -87,10 +89,21 @@ def formatter(settings: Settings) -> logging.Formatter:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """The settings' secrets, the longest first: external ids, and the passwords in the store's URL."""
-    found = {item.external_id.get_secret_value() for item in settings.integrations if item.external_id}
-    found |= set(_passwords(settings.store_url))
+    """The settings' secrets, the longest first: whatever is declared as one, and the passwords in the store's URL."""
+    found = {*_declared_secrets(settings), *_passwords(settings.store_url)}
     return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def _declared_secrets(value: Any) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _declared_secrets(getattr(value, name))
+        case tuple():
+            for item in value:
+                yield from _declared_secrets(item)
 
 
 def _passwords(url: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ from iota_dagster.core.notification import QUEUE
 from iota_dagster.destinations import AnyDestination
 from iota_dagster.destinations.json_lines import JsonLines
 from iota_dagster.settings_file import CONFIG, Written, explain, override, read_file
-from iota_dagster.settings_types import GIB, MIB, Folder, Model, Name, Size, StorageUrl, StoreUrl
+from iota_dagster.settings_types import GIB, MIB, LocalPath, Model, Name, Size, StorageUrl, StoreUrl
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
@@ -66,7 +66,7 @@ class Integration(Model):
 
     name: Name = Field(description="Its name in tables, metrics and messages.")
     bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$", description="The S3 bucket's name.")
-    path: Folder | None = Field(None, description="A local folder, instead of a bucket.")
+    path: LocalPath | None = Field(None, description="A local folder, instead of a bucket.")
     prefix: str = Field("", description="Only keys that start with this are read.")
     account: str | None = Field(None, pattern=r"^\d{12}$", description="The account that owns the bucket.")
     region: str | None = Field(None, pattern=REGION, description="The bucket's region.")
@@ -121,7 +121,7 @@ class Integration(Model):
 class Settings(Model):
     """Everything that can be set. Paths are absolute once loaded."""
 
-    home: Folder = Field(Path(".iota"), description="The folder for all that iota keeps on this host.")
+    home: LocalPath = Field(Path(".iota"), description="The folder for all that iota keeps on this host.")
     store_url: StoreUrl = _derived(
         "`sqlite:///<home>/iota.db`",
         lambda data: f"sqlite:///{data['home']}/iota.db",
@@ -142,16 +142,16 @@ class Settings(Model):
         lambda data: data["home"] / "spool",
         "Events that came in the queue itself, the only copy: a folder or `s3://…`.",
     )
-    scratch: Folder = _derived(
+    scratch: LocalPath = _derived(
         "`<home>/scratch`", lambda data: data["home"] / "scratch", "Local space for objects being read."
     )
-    rules: tuple[Folder, ...] = _derived(
+    rules: tuple[LocalPath, ...] = _derived(
         "the project's `rules`", lambda data: (project_file("rules"),), "Folders of detection rules."
     )
-    rule_overlays: Folder | None = Field(
+    rule_overlays: LocalPath | None = Field(
         None, description="A YAML file of your own that switches, tunes and narrows rules; none: they run as they are."
     )
-    log_types: tuple[Folder, ...] = Field(
+    log_types: tuple[LocalPath, ...] = Field(
         (), description="Folders (or files) of log types of your own, a YAML file each: docs/own-log-types.md."
     )
     region: str | None = Field(

@@ -175,12 +175,12 @@ def _without_kinds(at: Location, model: type[BaseModel]) -> Location:
     written: Location = ()
     for part in at:
         models = _models_at(model, written)
-        if not (len(models) > 1 and part in [_kind(each) for each in models]):
+        if not (len(models) > 1 and part in [kind_of(each) for each in models]):
             written = (*written, part)
     return written
 
 
-def _kind(model: type[BaseModel]) -> str | None:
+def kind_of(model: type[BaseModel]) -> str | None:
     """What a model's `type` has to be, if it is one of several kinds."""
     return next(iter(get_args(model.model_fields[KIND].annotation)), None) if KIND in model.model_fields else None
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 
 from iota_dagster.settings import Settings
-from iota_dagster.settings_file import PREFIX, models_in
+from iota_dagster.settings_file import PREFIX, kind_of, models_in
 from iota_dagster.settings_types import MIB
 
 _INTRODUCTION = """\
@@ -80,7 +80,7 @@ def type_text(annotation: Any) -> str:
     if origin is dict:
         return f"{type_text(arguments[0])}: {type_text(arguments[1])}"
     if len(models := models_in(annotation)) > 1:
-        return " or ".join(model.__name__ for model in models)
+        return " or ".join(f"`{kind_of(model)}`" for model in models)
     if arguments:
         return type_text(next(argument for argument in arguments if argument is not NoneType))
     if issubclass(annotation, BaseModel):

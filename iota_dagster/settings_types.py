@@ -48,7 +48,7 @@ def _store_url(value: Any, info: ValidationInfo) -> Any:
     return f"sqlite:///{_absolute(type(value)(path), info)}"
 
 
-Folder = Annotated[Path, BeforeValidator(_absolute)]
+LocalPath = Annotated[Path, BeforeValidator(_absolute)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
 StoreUrl = Annotated[str, BeforeValidator(_store_url)]
 Size = Annotated[ByteSize, Field(gt=0)]

@@ -26,6 +26,7 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.destinations import AnyDestination
 from iota_dagster.destinations.base import Means
 from iota_dagster.destinations.slack import message
+from iota_dagster.logging_setup import secrets_of
 from iota_dagster.settings import load_settings
 from tests.aws import REGION, Aws
 from tests.core.alerting_cases import a_delivery, a_match, at
@@ -118,7 +119,7 @@ def texts(value: Any, kind: str | None = None) -> Iterator[tuple[str | None, str
             yield type_, text
         case dict():
             for key, inner in value.items():
-                if key not in ("type", "color"):
+                if key != "type":
                     yield from texts(inner)
         case list():
             for inner in value:
@@ -136,7 +137,7 @@ def test_nothing_that_an_attacker_writes_steers_slack_or_is_too_long_for_it(
     for kind, text in texts(found):
         assert kind == "plain_text" or "<" not in text
         assert 0 < len(text) <= 3_000
-    header = found["attachments"][0]["blocks"][0]
+    header = found["blocks"][0]
     assert header["type"] == "header"
     assert len(header["text"]["text"]) <= 150
     assert json.dumps(found).isascii()
@@ -182,13 +183,29 @@ def test_a_topic_that_is_not_there_is_said(aws: Aws) -> None:
 def test_a_refusal_is_told_without_the_url_and_may_be_tried_again(service: WebService, kind: str, status: int) -> None:
     service.status, service.answer = status, b"invalid\x1b[2Jtoken " + b"x" * 10_000
     service.headers = {"Location": "https://elsewhere.example.com/"}
-    with pytest.raises(DeliveryFailed, match=rf"there: 127.0.0.1 answers {status} .*: invalid") as caught:
+    with pytest.raises(DeliveryFailed, match=rf"there: 127.0.0.1 answers {status} (Moved|.*: invalid)") as caught:
         opened_at(kind, service).send(a_delivery())
     assert caught.value.retry_helps
     assert "secret-path" not in str(caught.value)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
     assert len(service.posted) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"Cannot POST /services/T000/secret-path", rb"{\"at\": \"\/secret-path\"}", b"%73ecret-path", b"R0UTE?"]
+)
+def test_an_answer_that_repeats_a_secret_is_not_quoted(service: WebService, answer: bytes) -> None:
+    service.status, service.answer = 404, answer
+    with pytest.raises(DeliveryFailed) as caught:
+        opened_at("pagerduty", service).send(a_delivery())
+    assert str(caught.value) == "there: 127.0.0.1 answers 404"
+
+
+def test_an_answer_whose_end_never_comes_tells_its_status(service: WebService) -> None:
+    service.status, service.promised = 500, 1_000_000
+    with pytest.raises(DeliveryFailed, match=r"there: .* answers 500 Internal Server Error: ok"):
+        opened_at("slack", service).send(a_delivery())
 
 
 @pytest.mark.parametrize("kind", ["webhook", "slack", "pagerduty"])
@@ -210,6 +227,20 @@ def test_a_secret_is_read_when_an_alert_is_sent_and_waited_for(service: WebServi
     assert len(service.posted) == 1
 
 
+def test_a_secret_that_cannot_be_read_is_not_asked_for_by_each_delivery() -> None:
+    asked: list[str] = []
+
+    def hanging(name: str) -> str:
+        asked.append(name)
+        raise Outage("no answer")
+
+    destination = opened({"type": "slack", "url_secret": "slack/url"}, secret=hanging)
+    for _ in range(3):
+        with pytest.raises(DeliveryFailed, match="there: no answer"):
+            destination.send(a_delivery())
+    assert asked == ["slack/url"]
+
+
 @pytest.mark.parametrize("kind", ["webhook", "slack"])
 def test_a_secret_that_is_no_url_is_an_error_that_does_not_show_it(kind: str) -> None:
     destination = opened({"type": kind, "url_secret": "the/url"}, secret=lambda name: "xoxb-not-a-url")
@@ -224,7 +255,14 @@ def test_a_secret_that_is_no_url_is_an_error_that_does_not_show_it(kind: str) ->
         ({"type": "slack"}, "there: expected either url or url_secret"),
         ({"type": "slack", "url": "https://a.example.com/x", "url_secret": "b"}, "either url or url_secret"),
         ({"type": "webhook", "url": "http://alerts.example.com/hidden"}, "a URL that starts with https://"),
-        ({"type": "webhook", "url": "https://a.example.com/x", "signing_key": "whsec_###"}, "whsec_<base64>"),
+        (
+            {"type": "webhook", "url": "https://a.example.com/x", "signing_key": "whsec_###"},
+            "whsec_<base64 of 24 bytes or more>",
+        ),
+        ({"type": "webhook", "url": "https://a.example.com/x", "signing_key": "whsec_"}, "of 24 bytes or more"),
+        ({"type": "webhook", "url": "https://a.example.com/x", "signing_key": ""}, "signing_key"),
+        ({"type": "slack", "url": ""}, "url"),
+        ({"type": "pagerduty", "routing_key": ""}, "routing_key"),
         ({"type": "pagerduty"}, "expected either routing_key or routing_key_secret"),
         ({"type": "pagerduty", "routing_key": "R", "endpoint": "ftp://example.com"}, "starts with https://"),
         ({"type": "sns", "topic_arn": "arn:aws:sqs:us-east-1:123456789012:queue"}, "topic_arn"),
@@ -263,6 +301,7 @@ def test_no_secret_is_in_what_settings_and_destinations_print_of_themselves(serv
         },
     )
     destinations = [item.open(Means(no_secret, ClientFactory())) for item in loaded.destinations]
+    assert {"https://hooks.example.com/secret-path", KEY, "R0UTE"} <= set(secrets_of(loaded))
     shown = f"{loaded!r} {loaded} {destinations!r}"
     assert not [text for text in ("secret-path", KEY, "R0UTE") if text in shown]
 

@@ -25,6 +25,8 @@ class WebService:
     url: str
     status: int = 200
     answer: bytes = b"ok"
+    promised: int | None = None
+    """Bytes of the answer that are announced; none: those that it has."""
     headers: dict[str, str] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
 
@@ -41,13 +43,17 @@ def web_service() -> Iterator[WebService]:
             self.send_response(service.status)
             for name, value in service.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(service.answer)))
+            self.send_header("Content-Length", str(service.promised or len(service.answer)))
             self.end_headers()
             self.wfile.write(service.answer)
+            if service.promised:
+                self.wfile.flush()
+                over.wait()
 
         def log_message(self, format: str, *args: object) -> None:
             """Says nothing."""
 
+    over = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     service = WebService(f"http://127.0.0.1:{server.server_port}/services/T000/secret-path")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -55,6 +61,7 @@ def web_service() -> Iterator[WebService]:
     try:
         yield service
     finally:
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from iota_dagster.settings_types import Model, Name
 
 Secret = Callable[[], str]
 """Gets a secret when it is needed."""
+_AGAIN = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,29 @@ class DestinationSettings(Model):
         """The secret that is `given`, or the one that is only `named`; `DeliveryFailed` while it cannot be read."""
         if given is not None:
             return given.get_secret_value
+        if named is None:
+            raise ValueError(f"{self.name}: there is no secret")
+        return _NamedSecret(self.name, named, means.secret)
 
-        def read() -> str:
-            try:
-                return means.secret(str(named))
-            except Outage as error:
-                raise DeliveryFailed(f"{self.name}: {error}") from error
 
-        return read
+class _NamedSecret:
+    """A secret that is read when it is needed; one that cannot be read is asked for again after a minute.
+
+    A service that hangs is waited for by the first of many deliveries then, and not by each.
+    """
+
+    def __init__(self, destination: str, name: str, read: Callable[[str], str]) -> None:
+        self._destination, self._name, self._read = destination, name, read
+        self._failed: tuple[float, str] | None = None
+
+    def __call__(self) -> str:
+        if self._failed and time.monotonic() - self._failed[0] < _AGAIN:
+            raise DeliveryFailed(self._failed[1])
+        try:
+            return self._read(self._name)
+        except Outage as error:
+            self._failed = time.monotonic(), f"{self._destination}: {error}"
+            raise DeliveryFailed(self._failed[1]) from error
 
 
 def either(name: str, given: object, named: object, key: str) -> None:

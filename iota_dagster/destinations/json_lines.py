@@ -22,14 +22,14 @@ from iota_dagster.core.alerting.destination import payload
 from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery
 from iota_dagster.destinations.base import DestinationSettings, Means
-from iota_dagster.settings_types import Folder
+from iota_dagster.settings_types import LocalPath
 
 
 class JsonLines(DestinationSettings):
     """A destination: one JSON line per alert, appended to a file."""
 
     type: Literal["json_lines"] = Field(description="Always `json_lines`.")
-    path: Folder = Field(description="The file; its folder is created.")
+    path: LocalPath = Field(description="The file; its folder is created.")
 
     @property
     def file(self) -> Path:

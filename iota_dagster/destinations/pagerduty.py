@@ -26,7 +26,7 @@ class PagerDuty(DestinationSettings):
     """A destination: a PagerDuty service, by the integration key of its Events API v2."""
 
     type: Literal["pagerduty"] = Field(description="Always `pagerduty`.")
-    routing_key: SecretStr | None = Field(None, repr=False, description="The integration key (secret).")
+    routing_key: SecretStr | None = Field(None, min_length=1, repr=False, description="The integration key (secret).")
     routing_key_secret: str | None = Field(None, min_length=1, description="Instead: the secret that holds it.")
     endpoint: str = Field(
         "https://events.pagerduty.com/v2/enqueue",
@@ -59,7 +59,8 @@ class PagerDutyService:
 
     def send(self, delivery: Delivery) -> None:
         """Send the alert's event."""
-        post_json(self.name, self.endpoint, json.dumps(event(delivery, self.routing_key())).encode())
+        key = self.routing_key()
+        post_json(self.name, self.endpoint, json.dumps(event(delivery, key)).encode(), secrets=[key])
 
     def was_delivered(self, delivery: Delivery) -> None:
         """Unknown, and no matter: the same event again changes nothing."""

@@ -20,7 +20,6 @@ from iota_dagster.core.text import one_line, printable
 from iota_dagster.destinations.base import DestinationSettings, Means, Secret, either
 from iota_dagster.destinations.http import checked_url, post_json
 
-_COLOURS = {"CRITICAL": "#a30200", "HIGH": "#d9480f", "MEDIUM": "#e8a317", "LOW": "#2d7dd2", "INFO": "#8d99ae"}
 _HEADER, _SECTION, _CONTEXT = 150, 2_900, 1_500  # characters; Slack takes 150, 3,000 and 2,000
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -29,7 +28,7 @@ class Slack(DestinationSettings):
     """A destination: a Slack channel, by its incoming webhook."""
 
     type: Literal["slack"] = Field(description="Always `slack`.")
-    url: SecretStr | None = Field(None, repr=False, description="The incoming webhook's URL (secret).")
+    url: SecretStr | None = Field(None, min_length=1, repr=False, description="The incoming webhook's URL (secret).")
     url_secret: str | None = Field(None, min_length=1, description="Instead: the secret in AWS Secrets Manager.")
 
     @model_validator(mode="after")
@@ -66,12 +65,8 @@ class SlackChannel:
 def message(delivery: Delivery) -> dict[str, Any]:
     """The message: what happened in one line, how bad, how often and when, the rule's words, the alert's context."""
     alert = delivery.alert
-    blocks = list(_blocks(delivery))
-    title = one_line(alert.title)
-    return {
-        "text": f"{alert.severity}: {title[:_HEADER]}".translate(_ESCAPES),
-        "attachments": [{"color": _COLOURS.get(alert.severity, _COLOURS["INFO"]), "blocks": blocks}],
-    }
+    summary = f"{alert.severity}: {one_line(alert.title)[:_HEADER]}".translate(_ESCAPES)  # where blocks are not shown
+    return {"text": summary, "blocks": list(_blocks(delivery))}
 
 
 def _blocks(delivery: Delivery) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """An SNS topic of AWS: from there to mail, chat, Lambda functions or queues of your own.
 
 The message is `core.alerting.destination.payload` as JSON. `severity`, `rule_id` and `log_type` are attributes, for
-subscriptions that filter. In a FIFO topic the delivery's id lets SNS drop a repetition within five minutes.
+subscriptions that filter. A FIFO topic drops what comes twice within five minutes, by the delivery's id.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from iota_dagster.core.model import Delivery
 from iota_dagster.core.text import one_line
 from iota_dagster.destinations.base import DestinationSettings, Means
 
-_SUBJECT, _MOST_BYTES = 100, 200_000  # SNS takes 100 characters, and 256 KiB in all
+_SUBJECT, _MOST_BYTES = 99, 200_000  # SNS takes less than 100 characters, and 256 KiB in all
 _ATTRIBUTE = 256
+_CONNECT, _READ = 3, 5  # seconds; a claim's ten deliveries must stay within the outbox's lease
 
 
 class Sns(DestinationSettings):
@@ -33,7 +34,11 @@ class Sns(DestinationSettings):
 
     def open(self, means: Means) -> SnsTopic:
         """What publishes there, in the topic's own region."""
-        clients = means.clients.sibling(replace(means.clients.options, region=self.topic_arn.split(":")[3]))
+        region = self.topic_arn.split(":")[3]
+        options = replace(
+            means.clients.options, region=region, connect_seconds=_CONNECT, read_seconds=_READ, attempts=2
+        )
+        clients = means.clients.sibling(options)
         return SnsTopic(self.name, self.topic_arn, lambda: clients.client("sns"))
 
 

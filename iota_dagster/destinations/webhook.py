@@ -26,15 +26,18 @@ from iota_dagster.destinations.http import checked_url, post_json
 
 MOST_BYTES = 500_000
 _PREFIX = "whsec_"
+_SHORTEST = 24  # bytes of a key, as the convention asks
 
 
 class Webhook(DestinationSettings):
     """A destination: a web service of your own, or a vendor's, that takes JSON."""
 
     type: Literal["webhook"] = Field(description="Always `webhook`.")
-    url: SecretStr | None = Field(None, repr=False, description="Its URL (may hold a secret).")
+    url: SecretStr | None = Field(None, min_length=1, repr=False, description="Its URL (may hold a secret).")
     url_secret: str | None = Field(None, min_length=1, description="Instead: the secret in AWS Secrets Manager.")
-    signing_key: SecretStr | None = Field(None, repr=False, description="`whsec_` and base64; none: not signed.")
+    signing_key: SecretStr | None = Field(
+        None, min_length=1, repr=False, description="`whsec_` and the base64 of 24 bytes or more; none: not signed."
+    )
     signing_key_secret: str | None = Field(None, min_length=1, description="Instead: the secret that holds it.")
 
     @model_validator(mode="after")
@@ -91,8 +94,11 @@ def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 
 
 def key_of(text: str) -> bytes:
-    """The bytes of a signing key; `ValueError` when it is none."""
+    """The bytes of a signing key; `ValueError` when it is none, or too short to be secret."""
     try:
-        return base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
-        raise ValueError(f"expected a signing key of the form {_PREFIX}<base64>") from None
+        key = b""
+    if len(key) < _SHORTEST:
+        raise ValueError(f"expected a signing key of the form {_PREFIX}<base64 of {_SHORTEST} bytes or more>")
+    return key
