@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -166,3 +167,52 @@ def test_reading_never_fails_whatever_the_record(data: dict[str, object], first:
     event.deep_get(first, second)
     event.udm(first, second)
     json.dumps(event.deep_walk(first, second))
+
+
+class _CountedRecord(dict[str, Any]):
+    """A record that counts how often it is looked through for another spelling of a key."""
+
+    searches = 0
+
+    def items(self) -> Any:
+        self.searches += 1
+        return super().items()
+
+
+def test_what_many_rules_ask_of_one_event_is_found_once() -> None:
+    record = _CountedRecord({"eventName": "CreateUser", "requestParameters": {"userName": "alice"}})
+    event = Event(record)
+
+    answers = [
+        (event.get("errorCode"), event.get("errorCode", "none"), "errorCode" in event, event.get("EVENTNAME"))
+        for _ in range(3)
+    ]
+
+    assert answers == [(None, "none", False, "CreateUser")] * 3
+    assert record.searches == 2
+    assert event["requestParameters"] is event.get("requestParameters") is event.deep_get("requestParameters")
+
+
+def test_a_default_is_for_the_call_that_gave_it_and_not_for_the_next() -> None:
+    event = Event({"requestParameters": {"userName": "alice"}})
+    mine: list[str] = []
+
+    event.get("tags", mine).append("changed")
+    event.deep_get("requestParameters", "tags", default=mine).append("changed")
+
+    assert event.get("tags", []) == []
+    assert event.get("tags") is None
+    assert event.deep_get("requestParameters", "tags", default="none") == "none"
+    assert event.deep_get("requestParameters", "tags") is None
+
+
+def test_a_copy_that_a_rule_changes_leaves_what_the_next_rule_sees() -> None:
+    event = Event({"requestParameters": {"names": ["alice"]}})
+    assert event.deep_get("requestParameters", "names") == ["alice"]
+
+    event.to_dict()["requestParameters"]["names"].append("bob")
+    event.deep_walk("requestParameters", "names").append("bob")
+    event["requestParameters"].copy().clear()
+
+    assert event.deep_get("requestParameters", "names") == ["alice"]
+    assert event["requestParameters"] == {"names": ["alice"]}

@@ -261,3 +261,11 @@ def test_one_rule_may_be_chosen_and_an_unknown_one_is_an_error(tmp_path: Path) -
     assert mutate(pack, "My.Rule").rules == 1
     with pytest.raises(RuleError, match=r"there is no rule 'Other'; there are 1 others"):
         mutate(pack, "Other")
+
+
+@pytest.mark.parametrize("targets", ["A, B", "(A, B)", "[A, B]", "A, *B"])
+def test_constants_that_are_assigned_together_are_changed_in_their_values_alone(targets: str) -> None:
+    source = f"{targets} = ('x', 'z'), 'y'\n\ndef rule(event):\n    return event in A or event in B\n"
+    found = [change for change in changes(source) if change.startswith("the member")]
+    assert found[2:] == ["the member `'x'` of A was deleted", "the member `'z'` of A was deleted"]
+    assert not any("`A`" in change or "`B`" in change for change in found)

@@ -16,9 +16,10 @@ from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.event import Event
 from iota_dagster.core.detection.key_values import MemoryValues, use
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.module_state import keeps_state
+from iota_dagster.core.detection.module_state import ModuleState, keeps_state
 from iota_dagster.core.detection.routes import Routes
 from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.syntax import Syntax
 from iota_dagster.core.detection.values import Values, is_never
 from iota_dagster.core.hours import hour_start, parse_hour_key
 from iota_dagster.demo.cloudtrail import generate
@@ -296,11 +297,11 @@ def meets(event: Event, need: dict[str, Values]) -> bool:
 
 def assert_same(loaded: RulePack, records: list[bytes]) -> int:
     matches = 0
+    routed, plain = Engine(loaded.rules), Engine(loaded.rules, routed=False)
     for log_type in sorted({log_type for rule in loaded.rules for log_type in rule.log_types}):
-        routed = Engine(loaded.rules).evaluate(log_type, records)
-        plain = Engine(loaded.rules, routed=False).evaluate(log_type, records)
-        assert routed.matches == plain.matches
-        matches += len(routed.matches)
+        found = routed.evaluate(log_type, records).matches
+        assert found == plain.evaluate(log_type, records).matches
+        matches += len(found)
     return matches
 
 
@@ -357,7 +358,7 @@ def test_what_a_rule_leaves_for_its_title_or_forgets_is_nothing_kept(tmp_path: P
     loaded = pack(tmp_path, [f"{body}\n\n\nLAST = None"])
     assert set(loaded.rules[0].need) <= {"eventName"}
     code = loaded.rules[0].code
-    assert not keeps_state([ast.parse(Path(code).read_bytes())], "rule")
+    assert not keeps_state([ModuleState(Syntax(ast.parse(Path(code).read_bytes())))], "rule")
 
 
 @pytest.mark.parametrize("who", [b"null", b'{"type":"A"}', b"{}", b"5"])

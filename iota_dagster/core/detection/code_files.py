@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType
 
 from iota_dagster.core.detection.provided import SOURCES
+from iota_dagster.core.detection.syntax import Syntax
 
 
 class CodeFiles:
@@ -23,6 +25,8 @@ class CodeFiles:
         self._sources: dict[Path, bytes] = {}
         self._codes: dict[Path, CodeType] = {}
         self._trees: dict[Path, ast.Module] = {}
+        self._syntaxes: dict[Path, Syntax] = {}
+        self._imports: dict[tuple[Path, tuple[Path, ...]], list[Path]] = {}
         self._places: dict[tuple[Path, str], Path | None] = {}
 
     def source(self, file: Path) -> bytes:
@@ -51,6 +55,12 @@ class CodeFiles:
             self._trees[file] = ast.parse(self.source(file), str(file))
         return self._trees[file]
 
+    def syntax(self, file: Path) -> Syntax:
+        """What can be read off a file's syntax tree; `SyntaxError` when it has none."""
+        if file not in self._syntaxes:
+            self._syntaxes[file] = Syntax(self.tree(file))
+        return self._syntaxes[file]
+
     def locate(self, name: str, folders: Sequence[Path]) -> Path | None:
         """The file of a dotted module name: in the first folder that has it, else one that iota provides."""
         first, *rest = name.split(".")
@@ -61,9 +71,9 @@ class CodeFiles:
     def _in_folder(self, folder: Path, *parts: str) -> Path | None:
         key = folder, ".".join(parts)
         if key not in self._places:
-            base = folder.joinpath(*parts)
-            files = (base.with_name(f"{base.name}.py"), base / "__init__.py")
-            self._places[key] = next((file for file in files if file.is_file()), None)
+            base = os.path.join(folder, *parts)
+            files = (f"{base}.py", os.path.join(base, "__init__.py"))
+            self._places[key] = next((Path(file) for file in files if os.path.isfile(file)), None)
         return self._places[key]
 
     def reachable(self, file: Path, helpers: Sequence[Path]) -> set[Path]:
@@ -77,9 +87,16 @@ class CodeFiles:
             current = open_files.pop()
             if current not in found:
                 found.add(current)
-                for name in set(_names(self.code(current))):
-                    open_files += self._files_of(name, search_path(current, helpers))
+                open_files += self._imported(current, search_path(current, helpers))
         return found
+
+    def _imported(self, file: Path, folders: tuple[Path, ...]) -> list[Path]:
+        """The files that one may import itself, from some folders."""
+        key = file, folders
+        if key not in self._imports:
+            names = set(_names(self.code(file)))
+            self._imports[key] = [found for name in names for found in self._files_of(name, folders)]
+        return self._imports[key]
 
     def _files_of(self, name: str, folders: Sequence[Path]) -> list[Path]:
         """The files that a name may stand for: one module, or everything in a package."""

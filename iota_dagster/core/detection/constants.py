@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from iota_dagster.core.detection.bindings import bindings, has_sorcery, only_read, set_attributes
 from iota_dagster.core.detection.code_files import CodeFiles, search_path
+from iota_dagster.core.detection.syntax import Syntax
 
 Constant = str | frozenset[str]
 """A text, or a collection of nothing but texts."""
@@ -42,27 +42,23 @@ class Module:
     helpers: Sequence[Path]
 
     @cached_property
-    def tree(self) -> ast.Module:
-        """Its syntax tree."""
-        return self.others.files.tree(self.path)
+    def syntax(self) -> Syntax:
+        """What can be read off its syntax tree."""
+        return self.others.files.syntax(self.path)
 
     @cached_property
+    def _body(self) -> list[ast.stmt]:
+        return self.others.files.tree(self.path).body
+
+    @property
     def bindings(self) -> Mapping[str, int]:
         """How often each name is bound anywhere in it."""
-        return bindings(self.tree)
-
-    @cached_property
-    def _trusted(self) -> bool:
-        return not has_sorcery(self.tree)
-
-    @cached_property
-    def _set_attributes(self) -> frozenset[str]:
-        return set_attributes(self.tree)
+        return self.syntax.bindings
 
     @cached_property
     def _assigned(self) -> dict[str, ast.expr]:
         found: dict[str, ast.expr] = {}
-        for node in self.tree.body:
+        for node in self._body:
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 found[node.targets[0].id] = node.value
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
@@ -71,13 +67,13 @@ class Module:
 
     @cached_property
     def _functions(self) -> dict[str, ast.FunctionDef]:
-        return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        return {node.name: node for node in self._body if isinstance(node, ast.FunctionDef)}
 
     @cached_property
     def _imported(self) -> dict[str, tuple[str, str]]:
         """(module, name in it) by the name here; the name is empty for a module itself."""
         found: dict[str, tuple[str, str]] = {}
-        for node in self.tree.body:
+        for node in self._body:
             if isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found |= {item.asname or item.name: (node.module, item.name) for item in node.names}
             elif isinstance(node, ast.Import):
@@ -86,7 +82,7 @@ class Module:
 
     def _steady(self, name: str) -> bool:
         """Whether a name means the same thing whenever it is looked at."""
-        return self._trusted and self.bindings[name] == 1 and name not in self._set_attributes
+        return self.bindings[name] == 1 and not self.syntax.has_sorcery and name not in self.syntax.set_attributes
 
     def _module(self, name: str) -> Module | None:
         path = self.others.files.locate(name, search_path(self.path, self.helpers))
@@ -96,7 +92,7 @@ class Module:
         """The module and the name that an expression (`name`, `module.name`) was imported from."""
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             module, name = self._imported.get(node.value.id, ("", "?"))
-            if name or node.attr in self._set_attributes or not self._steady(node.value.id):
+            if name or node.attr in self.syntax.set_attributes or not self._steady(node.value.id):
                 return None
             name = node.attr
         elif isinstance(node, ast.Name) and self._steady(node.id):
@@ -129,7 +125,7 @@ class Module:
             if not self._steady(node.id):
                 return None
             value = self._assigned[node.id]
-            fixed = isinstance(value, ast.Constant | ast.Tuple) or only_read(self.tree, node.id)
+            fixed = isinstance(value, ast.Constant | ast.Tuple) or self.syntax.only_read(node.id)
             return self.constant(value, depth) if fixed else None
         origin = self._origin(node)
         if origin is None or not self._leaves_alone(node):
@@ -138,7 +134,7 @@ class Module:
 
     def _leaves_alone(self, node: ast.Name | ast.Attribute) -> bool:
         """Whether this module does not change what it imported; of `module.NAME` only plain looks are believed."""
-        return only_read(self.tree, node.id) if isinstance(node, ast.Name) else False
+        return self.syntax.only_read(node.id) if isinstance(node, ast.Name) else False
 
     def _texts(self, node: ast.expr, depth: int) -> frozenset[str] | None:
         if isinstance(node, ast.Tuple | ast.List | ast.Set):

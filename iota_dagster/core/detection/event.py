@@ -1,6 +1,8 @@
 """What a rule sees: read-only views over one decoded record.
 
 Wrapping is lazy and copies nothing: a view holds the decoded `dict` or `list` and wraps a child when it is asked for.
+All rules are shown one view of an event, and many of them ask it the same: what it holds under a key or at the end of a
+path is found once and remembered with the view.
 Null values of mappings do not exist for a rule (they are neither keys, nor counted, nor copied), because rules write
 `event.get("requestParameters", {})` and mean a mapping. Nulls inside lists keep their places.
 """
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from iota_dagster.core.detection.data_models import DataModel, DataModels
     from iota_dagster.core.detection.enrichment import Tables
 
-_MISSING = object()
-
 
 def view(value: Any) -> Any:
     """A container as its read-only view; anything else as it is."""
@@ -30,8 +30,15 @@ def view(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """A deep, mutable copy without views and without null values of mappings."""
+    kind = value.__class__
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if kind is list:
+        return [plain(item) for item in value]
     if isinstance(value, MappingView | ListView):
-        value = value._data
+        return plain(value._data)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -42,10 +49,12 @@ def plain(value: Any) -> Any:
 class MappingView(Mapping[str, Any]):
     """A read-only mapping: keys match exactly first, else without regard to case."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_known", "_paths")
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
+        self._known: dict[object, Any] = {}
+        self._paths: dict[tuple[str, ...], Any] = {}
 
     def _find_any_case(self, key: object) -> Any:
         """The value of a key that is not there as spelled, or `None`.
@@ -62,26 +71,28 @@ class MappingView(Mapping[str, Any]):
 
     def get(self, key: object, default: Any = None) -> Any:
         """The value of a key, or the default when there is none or it is null."""
+        known = self._known
+        value = known[key] if key in known else self._find(key)
+        return default if value is None else value
+
+    def _find(self, key: object) -> Any:
+        """The value of a key, wrapped; `None` when there is none."""
         value = self._data.get(key)  # type: ignore[call-overload]
-        if value is None:
-            value = self._find_any_case(key)
+        if value.__class__ is not str:
             if value is None:
-                return default
-        kind = value.__class__
-        if kind is dict:
-            return MappingView(value)
-        if kind is list:
-            return ListView(value)
+                value = self._find_any_case(key)
+            value = view(value._data if isinstance(value, MappingView) else value)  # `p_enrichment` is a view itself
+        self._known[key] = value
         return value
 
     def __getitem__(self, key: str) -> Any:
-        value = self.get(key, _MISSING)
-        if value is _MISSING:
+        value = self.get(key)
+        if value is None:
             raise KeyError(key)
         return value
 
     def __contains__(self, key: object) -> bool:
-        return self._data.get(key) is not None or self._find_any_case(key) is not None  # type: ignore[call-overload]
+        return self._data.get(key) is not None or self.get(key) is not None  # type: ignore[call-overload]
 
     def __iter__(self) -> Iterator[str]:
         return (key for key, value in self._data.items() if value is not None)
@@ -94,12 +105,17 @@ class MappingView(Mapping[str, Any]):
 
     def deep_get(self, *keys: str, default: Any = None) -> Any:
         """The value at the end of a path of keys; the default where the path leaves the mappings."""
+        paths = self._paths
+        node = paths[keys] if keys in paths else self._follow(keys)
+        return default if node is None else node
+
+    def _follow(self, keys: tuple[str, ...]) -> Any:
+        """The value at the end of a path; `None` where the path leaves the mappings."""
         node: Any = self
         for key in keys:
-            if not isinstance(node, MappingView):
-                return default
-            node = node.get(key)
-        return default if node is None else node
+            node = node.get(key) if isinstance(node, MappingView) else None
+        self._paths[keys] = node
+        return node
 
     def deep_walk(self, *keys: str, default: Any = None, return_val: Literal["all", "first", "last"] = "all") -> Any:
         """The values at the end of a path that may lead through lists: distinct, in order, as plain copies.
@@ -184,7 +200,7 @@ class Event(MappingView):
     __slots__ = ("_context",)
 
     def __init__(self, data: dict[str, Any], context: EventContext | None = None) -> None:
-        self._data = data
+        super().__init__(data)
         self._context = context
         if context is not None and context.tables is not None:
             context.tables.attach(data)

@@ -23,7 +23,7 @@ from iota_dagster.core.detection.correlation.metadata import read_correlation
 from iota_dagster.core.detection.correlation.pack import circular
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.metadata import ID_KEYS, RuleMetadata, read_document
-from iota_dagster.core.detection.module_state import keeps_state, may_keep_state
+from iota_dagster.core.detection.module_state import ModuleState, keeps_state
 from iota_dagster.core.detection.provided import SOURCES
 from iota_dagster.core.detection.routing import need_of
 from iota_dagster.core.detection.rule import (
@@ -98,7 +98,7 @@ class _Reader:
         self.tables: list[TableSpec] = []
         self._broken: set[str] = set()  # the ids of rules whose files are wrong; "" for a file that tells none
         self._seen: set[Path] = set()
-        self._may_keep_state: dict[Path, bool] = {}
+        self._states: dict[Path, ModuleState] = {}
         self._files, self._modules = files, Modules(files)
 
     def read(self, file: Path, root: Path) -> None:
@@ -268,12 +268,15 @@ class _Reader:
     def _keeps_state(self, files: Sequence[Path], function: str) -> bool:
         """Whether a rule keeps something in its module or its helpers'; what iota provides keeps nothing there."""
         try:
-            trees = {file: self._files.tree(file) for file in files if file not in _PROVIDED}
-            for file in trees.keys() - self._may_keep_state.keys():
-                self._may_keep_state[file] = may_keep_state(trees[file])
-            return any(map(self._may_keep_state.__getitem__, trees)) and keeps_state([*trees.values()], function)
+            states = [self._state(file) for file in files if file not in _PROVIDED]
+            return any(state.may_keep for state in states) and keeps_state(states, function)
         except RecursionError:
             return True
+
+    def _state(self, file: Path) -> ModuleState:
+        if file not in self._states:
+            self._states[file] = ModuleState(self._files.syntax(file))
+        return self._states[file]
 
 
 def _simple_rule(file: Path, content: bytes, document: Mapping[str, Any], metadata: RuleMetadata) -> Rule:

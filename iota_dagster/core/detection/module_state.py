@@ -7,9 +7,11 @@ others, which are asked right after it, is no such thing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 
-from iota_dagster.core.detection.bindings import bindings, has_sorcery, only_read
+from iota_dagster.core.detection.syntax import Function, Syntax
 
 _CHANGING = frozenset(
     {
@@ -57,43 +59,160 @@ _CONTAINERS = frozenset(
     }
 )
 _DISPLAYS = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp | ast.GeneratorExp
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def keeps_state(trees: Sequence[ast.Module], function: str) -> bool:
+def keeps_state(files: Sequence[ModuleState], function: str) -> bool:
     """Whether a function, or what it calls in some files, may find what it left there at an event before."""
-    reached = _reached(trees, function)
-    files = [_File(tree, trees) for tree in trees]
-    found = [(file, [node for node in file.functions if node.name in reached]) for file in files]
-    return any(file.changed_by(functions) for file, functions in found)
+    reached = _reached(files, function)
+    known = _Known(
+        {node.name: node for file in files for node in file.syntax.functions},
+        frozenset().union(*(file.classes for file in files)),
+    )
+    return any(file.changed_by(file.functions_of(reached), known) for file in files)
 
 
-def may_keep_state(tree: ast.Module) -> bool:
-    """Whether a file has anything at all that `keeps_state` must look at more closely: cheap, and often no."""
-    file = _File(tree, [tree], alone=True)
-    return file.changed_by(file.functions)
-
-
-def _reached(trees: Sequence[ast.Module], function: str) -> set[str]:
+def _reached(files: Sequence[ModuleState], function: str) -> set[str]:
     """The names that stand in a function and in all that is called so, in whichever file."""
-    bodies: dict[str, list[ast.AST]] = {}
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, _Function | ast.ClassDef):
-            bodies.setdefault(node.name, []).append(node)
-        elif isinstance(node, ast.alias) and node.asname:
-            bodies.setdefault(node.asname, []).append(ast.Name(node.name.rpartition(".")[2], ast.Load()))
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    bodies.setdefault(target.id, []).append(node.value)
     found, todo = {function}, [function]
     while todo:
-        for node in (item for body in bodies.get(todo.pop(), ()) for item in ast.walk(body)):
-            name = _name(node) or (node.name if isinstance(node, _Function) else "")
-            if name and name not in found:
-                found.add(name)
-                todo.append(name)
+        name = todo.pop()
+        new = {other for file in files for other in file.uses.get(name, ()) if other} - found
+        found |= new
+        todo += new
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The functions and classes that a file may call; where it is looked at `alone`, an import may do anything."""
+
+    functions: Mapping[str, Function]
+    classes: Set[str]
+    alone: bool = False
+
+
+class ModuleState:
+    """One file: the names of its module, and which of them may be changed in place."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        """`syntax` is that of a whole module."""
+        self.syntax = syntax
+        self._body: list[ast.stmt] = getattr(syntax.root, "body", [])
+
+    @cached_property
+    def may_keep(self) -> bool:
+        """Whether it has anything at all that `keeps_state` must look at more closely: cheap, and often no."""
+        imports = [node for node in self._body if isinstance(node, ast.Import | ast.ImportFrom)]
+        classes = self.classes | Syntax(ast.Module([*imports], [])).bindings.keys()
+        functions = self.syntax.functions
+        return self.changed_by(functions, _Known({node.name: node for node in functions}, classes, alone=True))
+
+    @cached_property
+    def classes(self) -> Set[str]:
+        """The names of the classes defined anywhere in it."""
+        return {node.name for node in self.syntax.all(ast.ClassDef)}
+
+    def functions_of(self, names: Set[str]) -> list[Function]:
+        """Its functions of some names."""
+        return [node for node in self.syntax.functions if node.name in names]
+
+    @cached_property
+    def uses(self) -> Mapping[str, Set[str]]:
+        """The names that stand in what each name is defined as."""
+        found: dict[str, set[str]] = {}
+        for node in self.syntax.all(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+            found.setdefault(node.name, set()).update(self.syntax.part(node).used)
+        for alias in self.syntax.all(ast.alias):
+            if alias.asname:
+                found.setdefault(alias.asname, set()).add(alias.name.rpartition(".")[2])
+        for assigned in self.syntax.all(ast.Assign):
+            for target in assigned.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, set()).update(self.syntax.part(assigned.value).used)
+        return found
+
+    @cached_property
+    def _outside(self) -> Syntax:
+        """What is done when the module is run."""
+        return Syntax(ast.Module([node for node in self._body if not isinstance(node, _DEFINITIONS)], []))
+
+    @cached_property
+    def _names(self) -> Set[str]:
+        return {*self._outside.bindings, *(node.name for node in self._body if isinstance(node, _DEFINITIONS))}
+
+    @cached_property
+    def _assigned(self) -> list[tuple[set[str], ast.expr]]:
+        """What the module's names are assigned, by some names at once."""
+        found = [({_name(target) for target in node.targets}, node.value) for node in self._outside.all(ast.Assign)]
+        annotated = self._outside.all(ast.AnnAssign)
+        return [*found, *(({_name(node.target)}, node.value) for node in annotated if node.value is not None)]
+
+    @cached_property
+    def _mutable(self) -> Set[str]:
+        """The names of the module's collections."""
+        found: set[str] = set()
+        for names, value in self._assigned:
+            found |= names if isinstance(value, _DISPLAYS) or _made_by(value) in _CONTAINERS else set()
+        return found
+
+    def changed_by(self, functions: Sequence[Function], known: _Known) -> bool:
+        """Whether some functions change something of the module that they may then read."""
+        if self.syntax.has_sorcery and any(self.syntax.part(node).has_sorcery for node in functions):
+            return True
+        if any(self._keeps_defaults(node) for node in functions):
+            return True
+        made = {name for names, value in self._assigned if _made_by(value) in known.classes for name in names}
+        parts = [(self.syntax.part(node), self._shared_with(node)) for node in functions]
+        if any(self._accumulates(part, mine, made & mine, known) for part, mine in parts):
+            return True
+        written = {name for part, mine in parts for name in _stored(part) if name in mine}
+        return bool(written) and any(not written.isdisjoint(_read_first(part) & mine) for part, mine in parts)
+
+    def _shared_with(self, function: Function) -> Set[str]:
+        """The names of the module that a function sees."""
+        part = self.syntax.part(function)
+        shared = {name for node in part.all(ast.Global) for name in node.names}
+        return (self._names - part.bindings.keys()) | shared
+
+    def _accumulates(self, part: Syntax, mine: Set[str], instances: Set[str], known: _Known) -> bool:
+        """Whether a function changes a value of the module in place, or gives it a second name to do so by."""
+        mutable = self._mutable & mine
+        kept = part.all(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Return) if mutable else ()
+        return (
+            any(self._changed_by_call(node, mine, mutable, known) for node in part.all(ast.Call))
+            or any(_root(node.target) in mine for node in part.all(ast.AugAssign))
+            or any(_root(target) in mine for node in part.all(ast.Delete) for target in node.targets)
+            or any(isinstance(node.value, ast.Name) and node.value.id in mutable for node in kept)
+            or (bool(instances) and any(node.id in instances for node in part.all(ast.Name)))
+        )
+
+    def _changed_by_call(self, node: ast.Call, mine: Set[str], mutable: Set[str], known: _Known) -> bool:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING and _root(node.func.value) in mine:
+            return True
+        return any(self._changes_argument(node, place, known) for place in _arguments(node, mutable))
+
+    def _changes_argument(self, node: ast.Call, place: int | str | None, known: _Known) -> bool:
+        called = known.functions.get(_name(node.func))
+        if called is None:
+            imported = known.alone and _name(node.func) in self._names
+            return imported or _name(node.func) in _CHANGING_FUNCTIONS
+        names = [item.arg for item in (*called.args.posonlyargs, *called.args.args)]
+        parameter = (
+            place if isinstance(place, str) else next(iter(names[place : place + 1]), "") if place is not None else ""
+        )
+        return not parameter or not self.syntax.part(called).only_read(parameter)
+
+    def _keeps_defaults(self, function: Function) -> bool:
+        """Whether one changes the value that a parameter has by default, which is the same at every call."""
+        arguments = [*function.args.posonlyargs, *function.args.args]
+        last = arguments[len(arguments) - len(function.args.defaults) :]
+        pairs = [
+            *zip(last, function.args.defaults, strict=True),
+            *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
+        ]
+        part = self.syntax.part(function)
+        return any(isinstance(value, _DISPLAYS | ast.Call) and not part.only_read(item.arg) for item, value in pairs)
 
 
 def _name(node: ast.AST) -> str:
@@ -102,83 +221,21 @@ def _name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else ""
 
 
-class _File:
-    """One file: the names of its module, and which of them may be changed in place."""
-
-    def __init__(self, tree: ast.Module, trees: Sequence[ast.Module], alone: bool = False) -> None:
-        """`trees` are those that it may call; when it is looked at `alone`, what it imports may do anything."""
-        self._alone = alone
-        self.functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
-        self._all = {node.name: node for other in trees for node in ast.walk(other) if isinstance(node, _Function)}
-        self._classes = {node.name for other in trees for node in ast.walk(other) if isinstance(node, ast.ClassDef)}
-        self._classes |= bindings(ast.Module(_imports(tree), [])).keys() if alone else set()
-        outside = ast.Module([node for node in tree.body if not isinstance(node, _Function | ast.ClassDef)], [])
-        defined = {node.name for node in tree.body if isinstance(node, _Function | ast.ClassDef)}
-        self._names = {*bindings(outside), *defined}
-        self._mutable: set[str] = set()
-        self._instances: set[str] = set()
-        for node in ast.walk(outside):
-            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                names = {_name(target) for target in (node.targets if isinstance(node, ast.Assign) else [node.target])}
-                made_by = _name(node.value.func) if isinstance(node.value, ast.Call) else ""
-                self._mutable |= names if isinstance(node.value, _DISPLAYS) or made_by in _CONTAINERS else set()
-                self._instances |= names if made_by in self._classes else set()
-
-    def changed_by(self, functions: Sequence[_Function]) -> bool:
-        """Whether some functions change something of the module that they may then read."""
-        written: set[str] = set()
-        read: set[str] = set()
-        for function in functions:
-            if has_sorcery(function) or _keeps_defaults(function):
-                return True
-            shared = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-            mine = (self._names - bindings(function).keys()) | shared
-            if any(self._accumulates(node, mine) for node in ast.walk(function)):
-                return True
-            written |= {name for node in ast.walk(function) for name in _stored(node)} & mine
-            read |= _read_first(function) & mine
-        return not written.isdisjoint(read)
-
-    def _accumulates(self, node: ast.AST, mine: set[str]) -> bool:
-        """Whether a node changes a value of the module in place, or gives it a second name to do so by."""
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING and _root(node.func.value) in mine:
-                return True
-            return any(
-                self._changes_argument(node, place, item) for place, item in _arguments(node, self._mutable & mine)
-            )
-        if isinstance(node, ast.AugAssign):
-            return _root(node.target) in mine
-        if isinstance(node, ast.Delete):
-            return any(_root(target) in mine for target in node.targets)
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.Return):
-            return _name(node.value) in self._mutable & mine if isinstance(node.value, ast.Name) else False
-        return isinstance(node, ast.Name) and node.id in self._instances & mine
-
-    def _changes_argument(self, node: ast.Call, place: int | str | None, name: str) -> bool:
-        called = self._all.get(_name(node.func))
-        if called is None:
-            imported = self._alone and _name(node.func) in self._names
-            return imported or _name(node.func) in _CHANGING_FUNCTIONS
-        names = [item.arg for item in (*called.args.posonlyargs, *called.args.args)]
-        parameter = (
-            place if isinstance(place, str) else next(iter(names[place : place + 1]), "") if place is not None else ""
-        )
-        return not parameter or not only_read(called, parameter)
+def _made_by(value: ast.expr) -> str:
+    """The function or class that is called for a value; "" for one that is no call."""
+    return _name(value.func) if isinstance(value, ast.Call) else ""
 
 
-def _imports(tree: ast.Module) -> list[ast.stmt]:
-    return [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-def _arguments(node: ast.Call, names: set[str]) -> Iterator[tuple[int | str | None, str]]:
-    """The arguments of a call that are some names: by place or keyword."""
+def _arguments(node: ast.Call, names: Set[str]) -> Iterator[int | str | None]:
+    """Where some names are the arguments of a call: at which place, or by which keyword."""
+    if not names:
+        return
     for place, item in enumerate(node.args):
         if isinstance(item, ast.Name) and item.id in names:
-            yield place, item.id
+            yield place
     for keyword in node.keywords:
         if isinstance(keyword.value, ast.Name) and keyword.value.id in names:
-            yield keyword.arg, keyword.value.id
+            yield keyword.arg
 
 
 def _root(node: ast.AST) -> str:
@@ -196,43 +253,30 @@ def _root(node: ast.AST) -> str:
             return node.id if isinstance(node, ast.Name) else ""
 
 
-def _stored(node: ast.AST) -> Iterator[str]:
-    """The name that is bound, or of whose value a part is, by a node."""
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-        yield _root(node)
+def _stored(part: Syntax) -> Iterator[str]:
+    """The names that are bound, or of whose value a part is, in a piece of code."""
+    for node in part.all(ast.Name, ast.Attribute, ast.Subscript):
+        if isinstance(node.ctx, ast.Store):
+            yield _root(node)
 
 
-def _read_first(function: _Function) -> set[str]:
+def _read_first(part: Syntax) -> set[str]:
     """The names that a function may read before it has bound them itself, on every way."""
-    parts = {id(part) for node in ast.walk(function) for part in _part_of_target(node)}
+    places = {place for node in part.all(ast.Attribute, ast.Subscript) if (place := _place_stored_in(node))}
     bound: set[str] = set()
     found: set[str] = set()
-    for statement in function.body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in parts:
-                found.update({node.id} - bound)
+    for statement in getattr(part.root, "body", ()):
+        names = part.part(statement).all(ast.Name)
+        found |= {node.id for node in names if isinstance(node.ctx, ast.Load) and node not in places} - bound
         if isinstance(statement, ast.Assign):
             bound.update(target.id for target in statement.targets if isinstance(target, ast.Name))
     return found
 
 
-def _part_of_target(node: ast.AST) -> Iterable[ast.AST]:
-    """The names that only stand for the place which something is stored in: `name` of `name["x"] = 1`."""
+def _place_stored_in(node: ast.AST) -> ast.Name | None:
+    """The name that only stands for the place which something is stored in: `name` of `name["x"] = 1`."""
     while isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Del):
         if isinstance(node.ctx, ast.Load):
-            return ()
+            return None
         node = node.value
-        if isinstance(node, ast.Name):
-            return (node,)
-    return ()
-
-
-def _keeps_defaults(function: _Function) -> bool:
-    """Whether it changes the value that a parameter has by default, which is the same at every call."""
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    last = arguments[len(arguments) - len(function.args.defaults) :]
-    pairs = [
-        *zip(last, function.args.defaults, strict=True),
-        *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
-    ]
-    return any(isinstance(value, _DISPLAYS | ast.Call) and not only_read(function, item.arg) for item, value in pairs)
+    return node if isinstance(node, ast.Name) else None

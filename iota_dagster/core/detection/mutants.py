@@ -144,7 +144,7 @@ def _variants(place: _Place, name: str) -> Variants:
         yield node.operand, node, f"`{_text(node)}` became `{_text(node.operand)}`"
     elif isinstance(node, ast.Name) and node.id in _QUANTIFIERS and place.field == "func":
         yield ast.Name(_QUANTIFIERS[node.id], ast.Load()), node, f"{node.id}(…) became {_QUANTIFIERS[node.id]}(…)"
-    elif isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict) and (place.constant or _searched(place)):
+    elif isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict) and _is_looked_through(place, node):
         yield from _members_deleted(node, f" of {name}" if place.constant else "")
     elif isinstance(node, ast.Match):
         yield from _cases_deleted(node)
@@ -166,6 +166,12 @@ def _is_condition(place: _Place) -> bool:
 
 def _is_decision(place: _Place) -> bool:
     return place.decides and isinstance(place.parent, ast.Return)
+
+
+def _is_looked_through(place: _Place, node: ast.Tuple | ast.List | ast.Set | ast.Dict) -> bool:
+    """Whether a literal's members count: not those of `A, B = …`, which are names and no values."""
+    target = isinstance(node, ast.Tuple | ast.List) and not isinstance(node.ctx, ast.Load)
+    return not target and (place.constant or _searched(place))
 
 
 def _searched(place: _Place) -> bool:

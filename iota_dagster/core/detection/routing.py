@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from iota_dagster.core.detection.bindings import bindings, is_generator, only_read, own_nodes
 from iota_dagster.core.detection.constants import Constant, Module
 from iota_dagster.core.detection.values import NEVER, Need, Values, all_of, any_of, both
 
@@ -64,7 +63,7 @@ def need_of(module: Module, *, function: str = "rule", result: bool = True) -> N
 def _need_of_call(
     module: Module, function: ast.FunctionDef, bound: Mapping[str, _Bound], want: bool, depth: int
 ) -> Need:
-    if depth > _DEEPEST_CALL or is_generator(function):
+    if depth > _DEEPEST_CALL or module.syntax.part(function).is_generator:
         return {}
     return _Reader(module, function, bound, want, depth).read()
 
@@ -76,11 +75,12 @@ class _Reader:
         self, module: Module, function: ast.FunctionDef, bound: Mapping[str, _Bound], want: bool, depth: int
     ) -> None:
         self._module, self._function, self._want, self._depth = module, function, want, depth
-        self._bindings = bindings(ast.Module([function], []))
+        self._syntax = module.syntax.part(function)
+        self._bindings = self._syntax.bindings.copy()
         self._bindings[function.name] -= 1
         self._bound = {name: value for name, value in bound.items() if self._bindings[name] == 1}
         self._aliases = {
-            name: value for node in own_nodes(function) for name, value in _assigned(node) if self._bindings[name] == 1
+            name: value for node in self._syntax.own for name, value in _assigned(node) if self._bindings[name] == 1
         }
         self._found: list[Need] = []
         self._level = 0
@@ -264,7 +264,7 @@ class _Reader:
 
     def _only_read(self, name: str) -> bool:
         """Whether the function leaves a list or a set as it is, and gives it to nobody who may not."""
-        return only_read(self._function, name)
+        return self._syntax.only_read(name)
 
     def _field(self, node: ast.expr) -> _Field | None:
         """The top-level field whose value an expression is, wherever the event has a text there."""
