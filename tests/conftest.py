@@ -13,7 +13,9 @@ import hypothesis
 import psycopg
 import pytest
 
+from iota_dagster.core.detection.pack_cache import read_rules
 from iota_dagster.core.store.database import Database
+from iota_dagster.settings import project_file
 from tests import postgres
 from tests.aws import Aws, serve
 
@@ -126,3 +128,23 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_store")
     with _postgres_database(server, template) as name:
         yield server.format(database=name)
+
+
+@pytest.fixture(scope="session")
+def rules_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our own rules in a file, as the first run of a home keeps them: to read them takes longer than most tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    read_rules([project_file("rules")], folder / "rules-read")
+    [file] = (folder / "rules-read").glob("*.msgpack")
+    return file
+
+
+@pytest.fixture
+def used_home(tmp_path: Path, rules_read: Path) -> Path:
+    """The folder `home` of the test, in which nothing has happened but that our own rules were read."""
+    kept = tmp_path / "home" / "scratch" / "rules"
+    kept.mkdir(parents=True)
+    shutil.copyfile(rules_read, kept / rules_read.name)
+    return tmp_path / "home"

@@ -48,7 +48,7 @@ def home(folder: Path) -> dict[str, str]:
 
 @pytest.mark.timeout(300)  # each of two dozen commands starts Python anew
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
-def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
+def test_every_command_of_a_page_runs(page: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     whole = packed([record(number) for number in range(40)])
     write(tmp_path / "logs", 1, whole)
     write(tmp_path / "logs", 2, packed([record(number) for number in range(50, 90)])[:-60])
@@ -57,6 +57,7 @@ def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
     script = commands(page)
     if "iota ingest logs" not in script:
         script.insert(0, "iota ingest logs")
+        request.getfixturevalue("used_home").rename(tmp_path / ".iota")
     result = subprocess.run(
         ["bash", "-c", SHELL + "\n".join(script)], cwd=tmp_path, env=home(tmp_path), capture_output=True, text=True
     )

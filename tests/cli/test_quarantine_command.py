@@ -16,9 +16,9 @@ from tests.cli.logs import packed, record, write
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _home(tmp_path: Path, used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IOTA_HOME", str(used_home))
 
 
 def run(*arguments: str) -> Result:
