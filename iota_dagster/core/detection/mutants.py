@@ -94,7 +94,7 @@ def _deciding(tree: ast.Module, function: str) -> list[tuple[str, ast.stmt]]:
         name = waiting.pop()
         if name in defined and name not in reached:
             reached[name] = None
-            waiting += [other for statement in defined[name] for other in _uses(statement)]
+            waiting += [other for statement in defined[name] for other in sorted(_uses(statement))]
     found = {statement: name for name in reached for statement in defined[name]}
     return [(name, statement) for statement, name in found.items()]
 
