@@ -311,6 +311,11 @@ KEEPING = {
     "a list": ("SEEN = []", "SEEN.append(1)", "len(SEEN) > 0"),
     "a list by another name": ("SEEN = []", "seen = SEEN; seen.append(1)", "len(SEEN) > 0"),
     "a list given to a function": ("SEEN = []", "note(SEEN)", "len(SEEN) > 0"),
+    "a list given to one of two functions of a name": (
+        "SEEN = []\n\n\nclass Notes:\n    def note(self):\n        return 1 in self",
+        "note(SEEN)",
+        "len(SEEN) > 0",
+    ),
     "a list changed by a function": ("SEEN = []", "note_it()", "len(SEEN) > 0"),
     "a dictionary": ("SEEN = {}", "SEEN['x'] = 1", "'x' in SEEN"),
     "a dictionary of lists": ("SEEN = {}", "SEEN.setdefault('x', []).append(1)", "'x' in SEEN"),

@@ -40,6 +40,7 @@ from iota_dagster.core.detection.rule import (
 from iota_dagster.core.detection.scheduled_query import ScheduledQuery, query_log_type, read_query
 from iota_dagster.core.detection.shared_files import DataModelFile, TableFile
 from iota_dagster.core.detection.values import Need, Values
+from iota_dagster.core.detection.versions import Versions
 from iota_dagster.core.detection.yaml_rules import SIMPLE_KEYS, rule_functions
 
 HELPERS = "global_helpers"
@@ -51,8 +52,6 @@ _PROVIDED = frozenset(SOURCES.values())
 _MEMORY = frozenset({path for name, path in SOURCES.items() if name.endswith(".caching")})
 _ID_LINE = re.compile(rb"""^(?:RuleID|PolicyID):[ \t]*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
 """Where the id stands in a file that cannot be read as YAML."""
-_MODELS, _TABLES = re.compile(rb"udm"), re.compile(rb"lookup|enrichment", re.IGNORECASE)
-"""What is in the files of a rule that may ask data models, or lookup tables."""
 _NOT_RUN = ("global", "pack", "saved_query")
 
 
@@ -73,7 +72,7 @@ def load_rules(
     correlations = reader.sound_correlations()
     surroundings = Surroundings(tuple(reader.models), tuple(reader.tables))
     return RulePack(
-        tuple(reader.rules_over(surroundings)),
+        tuple(reader.versions.of_rules(reader.rules.values(), surroundings)),
         tuple(reader.errors),
         tuple(reader.skipped),
         reader.tests,
@@ -99,7 +98,7 @@ class _Reader:
         self._broken: set[str] = set()  # the ids of rules whose files are wrong; "" for a file that tells none
         self._seen: set[Path] = set()
         self._states: dict[Path, ModuleState] = {}
-        self._files, self._modules = files, Modules(files)
+        self._files, self._modules, self.versions = files, Modules(files), Versions(files)
 
     def read(self, file: Path, root: Path) -> None:
         """Take one YAML file: into the rules, the errors or the skipped ones."""
@@ -155,43 +154,11 @@ class _Reader:
         self.errors += [RuleFileError(file, line, text) for line, text in problems]
         try:
             if isinstance(found, DataModelFile) and found.enabled:
-                self.models.append(self._with_code(found.spec(file.parent, helper_folders(file.parent, root))))
+                self.models.append(self.versions.of_model(found.spec(file.parent, helper_folders(file.parent, root))))
             elif isinstance(found, TableFile) and found.enabled and found.filename:
-                self.tables.append(self._with_rows(found.spec(file.parent)))
+                self.tables.append(self.versions.of_table(found.spec(file.parent)))
         except ValueError as error:
             self._fail(file, 1, str(error))
-
-    def _with_code(self, model: DataModelSpec) -> DataModelSpec:
-        """A data model with its version."""
-        parts = [msgspec.json.encode((model.log_types, model.mappings))]
-        try:
-            files = self._files.reachable(Path(model.code), list(map(Path, model.helpers))) if model.code else ()
-            parts += map(self._files.source, files)
-        except (OSError, SyntaxError, ValueError, RecursionError):  # told of when it is imported
-            parts.append(self._files.digest(Path(model.code)))
-        return msgspec.structs.replace(model, version=content_hash(parts))
-
-    def _with_rows(self, table: TableSpec) -> TableSpec:
-        """A lookup table with its version."""
-        spec = msgspec.json.encode((table.name, table.key, table.selectors))
-        return msgspec.structs.replace(table, version=content_hash([spec, self._files.digest(Path(table.file))]))
-
-    def rules_over(self, shared: Surroundings) -> Iterator[Rule]:
-        """The rules, with the data models and tables that they may ask as a part of their versions."""
-        for rule in self.rules.values():
-            models = [model.version for model in shared.models if not set(rule.log_types).isdisjoint(model.log_types)]
-            tables = [table.version for table in shared.tables]
-            asked = models if models and self._mentions(rule, _MODELS) else []
-            asked += tables if tables and self._mentions(rule, _TABLES) else []
-            version = content_hash(map(str.encode, [rule.version, *asked])) if asked else rule.version
-            yield msgspec.structs.replace(rule, version=version)
-
-    def _mentions(self, rule: Rule, words: re.Pattern[bytes]) -> bool:
-        """Whether words are in a rule's files; what iota provides for rules to import does not count."""
-        files = [Path(rule.file)]
-        if rule.code:
-            files += self._files.reachable(Path(rule.code), list(map(Path, rule.helpers)))
-        return any(words.search(self._files.source(file)) for file in files if file not in _PROVIDED)
 
     def _take_query(self, file: Path, document: yaml12.Document) -> None:
         query, problems = read_query(document, file)
@@ -258,7 +225,7 @@ class _Reader:
         remembers = not _MEMORY.isdisjoint(files)
         return Rule(
             **_common(file, metadata),
-            version=content_hash([content, *map(self._files.source, files)]),
+            version=self.versions.of_code(content, files),
             code=str(code),
             helpers=tuple(map(str, helpers)),
             need={} if remembers or self._keeps_state(files, function) else _need(module, function),

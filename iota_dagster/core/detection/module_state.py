@@ -7,7 +7,7 @@ others, which are asked right after it, is no such thing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,10 +65,8 @@ _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def keeps_state(files: Sequence[ModuleState], function: str) -> bool:
     """Whether a function, or what it calls in some files, may find what it left there at an event before."""
     reached = _reached(files, function)
-    known = _Known(
-        {node.name: node for file in files for node in file.syntax.functions},
-        frozenset().union(*(file.classes for file in files)),
-    )
+    functions = [node for file in files for node in file.syntax.functions]
+    known = _Known(_by_name(functions), frozenset().union(*(file.classes for file in files)))
     return any(file.changed_by(file.functions_of(reached), known) for file in files)
 
 
@@ -85,9 +83,12 @@ def _reached(files: Sequence[ModuleState], function: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The functions and classes that a file may call; where it is looked at `alone`, an import may do anything."""
+    """The functions and classes that a file may call; where it is looked at `alone`, an import may do anything.
 
-    functions: Mapping[str, Function]
+    Which of several functions of one name is called is not known: any of them may be.
+    """
+
+    functions: Mapping[str, Sequence[Function]]
     classes: Set[str]
     alone: bool = False
 
@@ -106,7 +107,7 @@ class ModuleState:
         imports = [node for node in self._body if isinstance(node, ast.Import | ast.ImportFrom)]
         classes = self.classes | Syntax(ast.Module([*imports], [])).bindings.keys()
         functions = self.syntax.functions
-        return self.changed_by(functions, _Known({node.name: node for node in functions}, classes, alone=True))
+        return self.changed_by(functions, _Known(_by_name(functions), classes, alone=True))
 
     @cached_property
     def classes(self) -> Set[str]:
@@ -197,6 +198,10 @@ class ModuleState:
         if called is None:
             imported = known.alone and _name(node.func) in self._names
             return imported or _name(node.func) in _CHANGING_FUNCTIONS
+        return any(self._may_change(function, place) for function in called)
+
+    def _may_change(self, called: Function, place: int | str | None) -> bool:
+        """Whether a function does more with its argument at a place than to look into it."""
         names = [item.arg for item in (*called.args.posonlyargs, *called.args.args)]
         parameter = (
             place if isinstance(place, str) else next(iter(names[place : place + 1]), "") if place is not None else ""
@@ -213,6 +218,13 @@ class ModuleState:
         ]
         part = self.syntax.part(function)
         return any(isinstance(value, _DISPLAYS | ast.Call) and not part.only_read(item.arg) for item, value in pairs)
+
+
+def _by_name(functions: Iterable[Function]) -> dict[str, list[Function]]:
+    found: dict[str, list[Function]] = {}
+    for node in functions:
+        found.setdefault(node.name, []).append(node)
+    return found
 
 
 def _name(node: ast.AST) -> str:
