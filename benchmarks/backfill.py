@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.cloudtrail import Benchmark, benchmark_objects
 from benchmarks.measure import measure
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
-from iota_dagster.demo.benchmark import Benchmark, benchmark_objects
 
 IOTA = os.environ.get("IOTA_BENCH") or str(Path(sys.executable).with_name("iota"))
 BUCKET = "iota-benchmark"

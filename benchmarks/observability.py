@@ -32,7 +32,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from iota_dagster.demo.benchmark import benchmark_objects
+from benchmarks.cloudtrail import benchmark_objects
 
 MOST_THROUGHPUT, MOST_START = 0.05, 0.2
 """What observing may cost: a share of the throughput, seconds of a run's start-up."""
@@ -235,8 +235,8 @@ def _without_checks() -> None:
 
     schedule = dg.ScheduleDefinition(job=quality, cron_schedule="0 0 * * *")
     empty: dict[str, dict[str, Any]] = {
-        "checks": {"CHECKS": [], "COMPLETENESS_JOBS": [], "COMPLETENESS_SCHEDULES": []},
-        "checks.quality": {"QUALITY_CHECKS": []},
+        "checks": {"CHECKS": []},
+        "completeness_job": {"COMPLETENESS_JOBS": [], "COMPLETENESS_SCHEDULES": []},
         "quality_job": {"quality": quality, "QUALITY_SCHEDULE": schedule},
     }
     for name, values in empty.items():

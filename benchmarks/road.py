@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.cloudtrail import benchmark_objects
 from benchmarks.measure import Measured, measure
-from iota_dagster.demo.benchmark import benchmark_objects
 
 IOTA = os.environ.get("IOTA_BENCH") or str(Path(sys.executable).with_name("iota"))
 

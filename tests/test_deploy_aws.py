@@ -117,6 +117,15 @@ def test_no_policy_allows_everything(name: str) -> None:
         assert "*" not in ([resources] if isinstance(resources, str) else resources)
 
 
+def test_every_setting_that_names_a_secret_is_in_the_read_me_and_may_be_read() -> None:
+    keys = set(re.findall(r"`(\w+_secret)`", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")))
+    assert keys >= {"external_id_secret", "url_secret", "routing_key_secret", "signing_key_secret"}
+    page = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    assert [key for key in keys if f"`{key}`" not in page] == []
+    (statement,) = [item for item in policy("iota-role.json") if item["Action"] == "secretsmanager:GetSecretValue"]
+    assert len(statement["Resource"]) == 2
+
+
 @pytest.mark.parametrize("name", ["queue-policy.json", "topic-policy.json", "log-account-trust.json"])
 def test_whoever_is_let_in_is_let_in_under_a_condition(name: str) -> None:
     assert all(statement["Condition"] for statement in policy(name))

@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from iota_dagster.cli import COMMANDS, rules_table
+from iota_dagster.cli import COMMANDS, iota, rules_table
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.sources import SOURCES
@@ -86,6 +88,32 @@ def test_the_readme_names_no_command_that_is_not_there() -> None:
     assert set(re.findall(r"`iota ([a-z]+)", read("README.md"))) <= set(COMMANDS)
 
 
+def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Each command that does something, by its words behind `iota`."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below
+        yield from leaves(below, f"{path} {name}".strip())
+
+
+def test_the_readme_says_which_commands_have_no_json() -> None:
+    options = {name: {text for item in found.params for text in item.opts} for name, found in leaves(iota, "")}
+    without = {name for name, found in options.items() if not found & {"--json", "--format"}}
+    (sentence,) = re.findall(r"; only ([^.;]*) have no JSON", read("README.md"))
+    assert set(re.findall(r"`([a-z ]+)`", sentence)) == without
+
+
+def test_the_readme_has_every_command_of_a_group_in_its_table() -> None:
+    for name, _ in leaves(iota, ""):
+        group, _, command = name.partition(" ")
+        rows = re.findall(rf"^\| (`iota {group}[ `].*?) \|", read("README.md"), re.MULTILINE)
+        assert any(re.search(rf"[ `]{command}`", row) for row in rows) or not command, name
+
+
 def test_the_table_of_the_rules_is_as_the_command_makes_it() -> None:
     table = CliRunner().invoke(rules_table.command, [str(ROOT / "rules"), "--from", str(ROOT / "rules")]).stdout
     assert "| [AWS.CloudTrail.LoggingImpaired](" in table
@@ -99,9 +127,15 @@ def test_every_link_leads_to_a_file(page: str) -> None:
 
 
 def test_the_architecture_names_code_that_exists() -> None:
-    paths = re.findall(r"`((?:core|defs)/[^`]*|[a-z_]+\.py)`", read("docs/architecture.md"))
+    paths = re.findall(r"`((?:core|defs)/[^`]*|(?!iota_dagster/)[a-z_]+/|[a-z_]+\.py)`", read("docs/architecture.md"))
     assert len(paths) > 20
     assert [path for path in paths if not (ROOT / "iota_dagster" / path).exists()] == []
+
+
+def test_the_architecture_names_every_folder_of_the_code() -> None:
+    folders = sorted(path.parent.name for path in (ROOT / "iota_dagster").glob("*/__init__.py"))
+    shown = read("docs/architecture.md")
+    assert [name for name in folders if f"`{name}/" not in shown] == []
 
 
 def test_the_architecture_names_every_asset() -> None:

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.cloudtrail import benchmark_objects
 from iota_dagster.core.identity import vendor_event_id
-from iota_dagster.demo.benchmark import benchmark_objects
 from iota_dagster.demo.cloudtrail import Generated, LogFile, generate
 from iota_dagster.demo.noise import KINDS
 from iota_dagster.demo.records import ACCOUNTS

@@ -143,6 +143,20 @@ def test_the_probes_of_kubernetes_ask_what_the_server_answers() -> None:
     assert container["readinessProbe"]["timeoutSeconds"] > 2  # a check has two seconds
 
 
+def test_a_pod_is_told_where_the_settings_and_dagsters_are() -> None:
+    text = (FOLDER / "kubernetes.yaml").read_text(encoding="utf-8")
+    pod = next(yaml.safe_load_all(text))["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
+    assert mounts.keys() == {item["name"] for item in pod["volumes"]}
+    env = {item["name"]: item["value"] for item in container["env"]}
+    assert env["IOTA_CONFIG"] == f"{mounts['settings']}/iota.yaml"
+    assert (env["DAGSTER_HOME"], env["IOTA_HOME"]) == (mounts["settings"], mounts["home"])
+    assert container["envFrom"] == [{"secretRef": {"name": "iota"}}]
+    asked_for = re.findall(r"\{env: (\w+)\}", (ROOT / "deploy" / "aws" / "dagster.yaml").read_text(encoding="utf-8"))
+    assert [name for name in asked_for if f" {name}" not in text] == []
+
+
 def promtool() -> str:
     """The tool; without it a test is skipped, in CI (`CI` is set) that is a failure."""
     found = shutil.which("promtool")

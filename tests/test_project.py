@@ -51,6 +51,8 @@ def test_the_lock_names_no_machine_and_no_index() -> None:
 def test_every_make_target_says_what_it_does() -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     assert targets >= TARGETS
+    (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)", read("Makefile"), re.MULTILINE)
+    assert set(phony.replace("\\", "").split()) == targets
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     shown = subprocess.run(
         ["make", "help"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True

@@ -1,19 +1,18 @@
 """Scheduled queries: a sensor looks once a minute what is due, and a small job runs it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
-from iota_dagster.core.store.database import Database
 from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
+from iota_dagster.defs.sensor_platform import sensor_platform
+from iota_dagster.defs.steps import waiting_out_outages
 from iota_dagster.log_types import own_log_types
 from iota_dagster.process_workers import rule_pack
-from iota_dagster.settings import load_settings
 
 if TYPE_CHECKING:
     from iota_dagster.core.querying import QueryRun
@@ -22,6 +21,7 @@ LOOK_SECONDS = 60
 
 
 @dg.op
+@waiting_out_outages()
 def run_due_queries(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """Run the queries that are due, judge their rows, look at what that means to correlation rules, and tell people."""
     from iota_dagster.core.querying import Querying  # DuckDB: half a second that no other run should pay
@@ -76,16 +76,11 @@ def scheduled_queries() -> None:
 )
 def scheduled_query_due() -> dg.RunRequest | dg.SkipReason:
     """One look; the rules are read again when a file of theirs has changed, so that a new query needs no restart."""
-    settings = load_settings()
-    own_log_types(settings)
-    database = Database(settings.store_url)
-    try:
-        database.migrate()
-        now = datetime.now(UTC)
-        pack = rule_pack(settings)
-        queries = judged_queries(pack)
-        keep_schedules(database, queries, now, whole=not pack.errors)
-        key = ask_for_run(database, now, [item.name for item in queries])
-    finally:
-        database.dispose()
+    platform = sensor_platform()
+    own_log_types(platform.settings)
+    now = platform.road.clock()
+    pack = rule_pack(platform.settings)
+    queries = judged_queries(pack)
+    keep_schedules(platform.database, queries, now, whole=not pack.errors)
+    key = ask_for_run(platform.database, now, [item.name for item in queries])
     return dg.RunRequest(run_key=f"queries-{key}") if key else dg.SkipReason("no scheduled query is due")

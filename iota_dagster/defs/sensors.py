@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 
 import dagster as dg
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
@@ -19,9 +19,10 @@ from iota_dagster.core.intake import Taken
 from iota_dagster.core.requesting import LastRun, Request, Requesting, RunState
 from iota_dagster.core.store.database import chunked
 from iota_dagster.defs.jobs import ingest
-from iota_dagster.defs.partitions import HOURLY
+from iota_dagster.defs.partitions import HOURLY, outside_partitions
+from iota_dagster.defs.sensor_platform import sensor_platform
 from iota_dagster.defs.steps import BACKLOG_TAG, CLAIM_TAG
-from iota_dagster.platform import Platform, open_platform
+from iota_dagster.platform import Platform
 from iota_dagster.settings import load_settings
 
 LOOK_SECONDS = 5
@@ -29,12 +30,6 @@ LOOK_SECONDS = 5
 OUTAGES = 5
 """Outages that a tick names; hundreds of messages may wait for the same one."""
 RUNS_PER_TICK = 50
-
-
-@lru_cache(maxsize=1)
-def _platform() -> Platform:
-    """One per code server: making clients anew would cost each tick more than its work."""
-    return open_platform(load_settings())
 
 
 def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
@@ -76,10 +71,7 @@ def _tell(context: dg.SensorEvaluationContext, taken: Taken, outside: list[Hour]
     for outage, times in Counter(taken.outages).most_common(OUTAGES):
         context.log.warning(f"messages wait in the queue until this has passed: {outage} ({times} times)")
     if outside:
-        context.log.warning(
-            f"{len(outside)} delivery hours lie outside the partitions, the first is {hour_key(outside[0])}: their "
-            "objects stay pending; set partitions_start (IOTA_PARTITIONS_START) to an earlier day"
-        )
+        context.log.warning(outside_partitions(outside))
 
 
 def _partitions() -> range:
@@ -128,7 +120,7 @@ def _sensors() -> Iterator[dg.SensorDefinition]:
             description="Takes queue messages into the ledger and asks for a run of each delivery hour with work.",
         )
         def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-            return _look(context, _platform())
+            return _look(context, sensor_platform())
 
         yield look
 

@@ -27,6 +27,8 @@ CLAIM_TAG = "iota/claim"
 BACKLOG_TAG = "iota/backlog"
 """On runs of hours long past: they leave room for what arrives now."""
 
+FIRST = {"dagster/priority": "10"}
+"""On the steps that lead to an alert: people are told before the lake is written."""
 OWNERS = ["team:detection"]
 EVENT_HOURS = 25
 """Rows of the table of event hours that a run has written into: a day's and one."""

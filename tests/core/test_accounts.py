@@ -263,7 +263,8 @@ class Parent(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 @dg.asset
 def whoami(parent: Parent, accounts: AccountsResource) -> dg.MaterializeResult[None]:
-    found = [each.for_integration("trail").sts().get_caller_identity()["Arn"] for each in (parent.accounts, accounts)]
+    opened = [each.accounts.for_integration("trail") for each in (parent.accounts, accounts)]
+    found = [clients.sts().get_caller_identity()["Arn"] for clients in opened]
     return dg.MaterializeResult(metadata={"found": found})
 
 
@@ -280,4 +281,4 @@ def test_a_run_has_the_accounts_as_a_resource_alone_or_inside_another(
 
 def test_outside_a_run_the_resource_has_no_accounts() -> None:
     with pytest.raises(RuntimeError, match="by a run"):
-        AccountsResource().for_integration("trail")
+        _ = AccountsResource().accounts

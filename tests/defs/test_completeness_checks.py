@@ -19,7 +19,8 @@ from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects
 from iota_dagster.defs.assets import ASSETS
-from iota_dagster.defs.checks import CHECKS, COMPLETENESS_JOBS, COMPLETENESS_SCHEDULES
+from iota_dagster.defs.checks.completeness import COMPLETENESS_CHECKS
+from iota_dagster.defs.completeness_job import COMPLETENESS_JOBS, COMPLETENESS_SCHEDULES
 from iota_dagster.defs.resources import resources
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
@@ -29,7 +30,7 @@ from tests.road.world import drive
 HOUR = timedelta(hours=1)
 defs = dg.Definitions(
     assets=ASSETS,
-    asset_checks=CHECKS,
+    asset_checks=COMPLETENESS_CHECKS,
     jobs=COMPLETENESS_JOBS,
     schedules=COMPLETENESS_SCHEDULES,
     resources=resources(),

@@ -18,8 +18,9 @@ from iota_dagster.core.store import correlations as store
 from iota_dagster.core.store.alerts import list_alerts, record_matches
 from iota_dagster.core.store.schema import deliveries, metadata
 from iota_dagster.definitions import defs
-from iota_dagster.defs import correlation_schedule
-from iota_dagster.defs.correlation_schedule import correlation_wait_ends, correlation_waits
+from iota_dagster.defs import sensor_platform
+from iota_dagster.defs.correlation_schedule import correlation_wait_ends
+from iota_dagster.defs.follow_up import follow_up
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import load_settings
 
@@ -47,13 +48,14 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     (rules / "broken.yml").write_text(RULES.format(id="Broken", absent="false").replace("To: Second", "To: Third"))
     (tmp_path / "iota.yaml").write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "rules": [str(rules)]}))
     monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
-    correlation_schedule._road.cache_clear()
+    sensor_platform._opened.cache_clear()
     opened = open_platform(load_settings())
     with opened.database.begin() as connection:
         metadata.create_all(connection)
     yield opened
     opened.database.dispose()
-    correlation_schedule._road.cache_clear()
+    sensor_platform.sensor_platform().database.dispose()
+    sensor_platform._opened.cache_clear()
 
 
 def record(platform: Platform, rule_id: str, moment: datetime, user: str) -> None:
@@ -111,7 +113,7 @@ def test_the_sensor_waits_until_something_is_due(platform: Platform) -> None:
         request = correlation_wait_ends(context)
         assert isinstance(request, dg.RunRequest)
         assert request.run_key
-        assert correlation_waits.execute_in_process(instance=instance, resources=defs.resources).success
+        assert follow_up.execute_in_process(instance=instance, resources=defs.resources).success
         assert told(platform) == [("Alone: bob", "sent")]
         assert isinstance(correlation_wait_ends(context), dg.SkipReason)
 
@@ -123,7 +125,7 @@ def test_the_sensor_takes_up_what_a_run_left_that_died(platform: Platform) -> No
         record(platform, "Second", NOW - timedelta(minutes=1), "eve")
         assert isinstance(correlation_wait_ends(context), dg.SkipReason)
         assert isinstance(correlation_wait_ends(context), dg.RunRequest)
-        assert correlation_waits.execute_in_process(instance=instance, resources=defs.resources).success
+        assert follow_up.execute_in_process(instance=instance, resources=defs.resources).success
         assert told(platform) == [("Both: eve", "sent")]
         assert isinstance(correlation_wait_ends(context), dg.SkipReason)
 

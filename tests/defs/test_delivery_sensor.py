@@ -25,8 +25,8 @@ SECOND = timedelta(seconds=1)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/iota.db")
     database.migrate()
-    road = SimpleNamespace(database=database, clock=lambda: NOW)
-    monkeypatch.setattr(delivery_sensor, "_road", lambda: road)
+    platform = SimpleNamespace(road=SimpleNamespace(database=database, clock=lambda: NOW))
+    monkeypatch.setattr(delivery_sensor, "sensor_platform", lambda: platform)
     yield database
     database.dispose()
 
@@ -83,5 +83,5 @@ def test_no_run_is_asked_for_while_another_is_on_its_way(
     store: Database, instance: dg.DagsterInstance, status: dg.DagsterRunStatus, is_asked: bool
 ) -> None:
     put(store, "pending", NOW - 20 * SECOND)
-    create_run_for_test(instance, job_name="correlation_waits", status=status)
+    create_run_for_test(instance, job_name="follow_up", status=status)
     assert (asked(instance) is not None) == is_asked

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -34,13 +36,18 @@ def test_our_own_launcher_and_a_database_server_are_fine(tmp_path: Path) -> None
     refuse_distant_runs(Settings(home=tmp_path, store_url="postgresql://iota@localhost/iota"), DistantLauncher())
 
 
-def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PlatformResource:
-    """The resource as a run has it."""
+@contextmanager
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformResource]:
+    """The resource as a run has it, until the run ends."""
     monkeypatch.chdir(folder)
     Path("iota.yaml").write_text(yaml.safe_dump({"home": str(folder)}))
-    resource: PlatformResource = resources()["platform"]
-    resource.setup_for_execution(dg.build_init_resource_context())
-    return resource
+    with dg.build_resources(resources()) as built:
+        yield built.platform
+
+
+def test_a_run_makes_its_accounts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path, monkeypatch) as resource:
+        assert resource.platform.accounts is resource.accounts.accounts
 
 
 def operations(url: str) -> float:
@@ -54,21 +61,18 @@ def operations(url: str) -> float:
 def test_what_a_run_asked_of_the_store_is_counted_however_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resource = opened(tmp_path, monkeypatch)
-    settings = resource.platform.settings
-    for _ in range(3):
-        with resource.platform.database.read():
-            pass
-    resource.teardown_after_execution(dg.build_init_resource_context())
+    with opened(tmp_path, monkeypatch) as resource:
+        settings = resource.platform.settings
+        for _ in range(3):
+            with resource.platform.database.read():
+                pass
     assert operations(settings.store_url) >= 3
 
 
 def test_a_store_that_is_gone_when_a_run_ends_does_not_fail_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    resource = opened(tmp_path, monkeypatch)
-    database = resource.platform.database
-    database.dispose()
-    Path(resource.platform.settings.store_url.removeprefix("sqlite:///")).write_text("not a database" * 500)
-    resource.teardown_after_execution(dg.build_init_resource_context())
+    with opened(tmp_path, monkeypatch) as resource:
+        resource.platform.database.dispose()
+        Path(resource.platform.settings.store_url.removeprefix("sqlite:///")).write_text("not a database" * 500)
     assert "is not counted" in caplog.text

@@ -19,6 +19,7 @@ from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.schema import metadata
 from iota_dagster.core.store.schema import scheduled_queries as table
 from iota_dagster.definitions import defs
+from iota_dagster.defs import sensor_platform
 from iota_dagster.defs.query_schedule import scheduled_queries, scheduled_query_due
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import load_settings
@@ -52,11 +53,14 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     (rules / "number.py").write_text(CODE)
     (tmp_path / "iota.yaml").write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "rules": [str(rules)]}))
     monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
+    sensor_platform._opened.cache_clear()
     opened = open_platform(load_settings())
     with opened.database.begin() as connection:
         metadata.create_all(connection)
     yield opened
     opened.database.dispose()
+    sensor_platform.sensor_platform().database.dispose()
+    sensor_platform._opened.cache_clear()
 
 
 def make_due(platform: Platform) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from iota_dagster.core.register import register_objects
 from iota_dagster.core.requesting import LastRun, RunState
 from iota_dagster.core.store import ledger
 from iota_dagster.definitions import defs
-from iota_dagster.defs import sensors
+from iota_dagster.defs import correlation_schedule, delivery_sensor, query_schedule, sensor_platform, sensors
 from iota_dagster.defs.partitions import HOURLY
 from iota_dagster.defs.steps import BACKLOG_TAG, CLAIM_TAG
 from iota_dagster.settings import load_settings
@@ -49,10 +50,10 @@ def bucket(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     }
     (tmp_path / "iota.yaml").write_text(yaml.safe_dump(settings))
     monkeypatch.setenv("IOTA_CONFIG", str(tmp_path / "iota.yaml"))
-    sensors._platform.cache_clear()
+    sensor_platform._opened.cache_clear()
     yield name
-    sensors._platform().database.dispose()
-    sensors._platform.cache_clear()
+    sensor_platform.sensor_platform().database.dispose()
+    sensor_platform._opened.cache_clear()
 
 
 def _clients(aws: Aws) -> tuple[Any, Any]:
@@ -91,19 +92,19 @@ def test_an_object_in_a_bucket_becomes_a_run_of_its_hour(aws: Aws, bucket: str, 
     assert request.tags[CLAIM_TAG] == "1"
     assert request.tags["dagster/priority"] == "10"
     assert tick(instance, 1) == []
-    with sensors._platform().database.read() as connection:
+    with sensor_platform.sensor_platform().database.read() as connection:
         assert ledger.pending_hours(connection, datetime.now(UTC)) == [hour_of(NOW)]
 
 
 def test_an_event_in_the_queue_itself_becomes_a_run_of_the_hour_in_which_it_is_spooled(
     aws: Aws, bucket: str, instance: dg.DagsterInstance
 ) -> None:
-    queue = sensors._platform().queue
+    queue = sensor_platform.sensor_platform().queue
     assert queue is not None
     event = {"id": "e1", "source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "detail": {"eventID": "1"}}
     aws.clients.sqs().send_message(QueueUrl=queue.url, MessageBody=json.dumps(event))
     (request,) = tick(instance)
-    with sensors._platform().database.read() as connection:
+    with sensor_platform.sensor_platform().database.read() as connection:
         (spooled,) = ledger.list_objects(connection)
     assert (spooled["integration"], spooled["status"]) == ("queue", "pending")
     assert request.partition_key == hour_key(spooled["delivery_hour"])
@@ -123,14 +124,14 @@ def test_an_hour_before_the_partitions_stays_pending_and_is_never_handed_to_dags
 ) -> None:
     put(aws, bucket, datetime(1999, 12, 31, 23, 10, tzinfo=UTC))
     assert tick(instance) == []
-    with sensors._platform().database.read() as connection:
+    with sensor_platform.sensor_platform().database.read() as connection:
         assert len(ledger.pending_hours(connection, datetime.now(UTC))) == 1
 
 
 def test_hours_with_work_get_their_runs_while_the_queue_does_not_answer(
     aws: Aws, bucket: str, instance: dg.DagsterInstance
 ) -> None:
-    platform = sensors._platform()
+    platform = sensor_platform.sensor_platform()
     ref = ObjectRef(bucket, f"year={NOW:%Y}/found-by-a-scan", "e1", 10, last_modified=NOW)
     register_objects(platform.database, [ref], "trail")
     assert platform.queue is not None
@@ -171,6 +172,15 @@ def test_a_tick_without_work_says_so(bucket: str, instance: dg.DagsterInstance) 
 def test_there_are_as_many_identical_sensors_as_the_settings_say() -> None:
     assert len(sensors.SENSORS) == load_settings().queue_sensors
     assert {sensor.default_status for sensor in sensors.SENSORS} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_all_sensors_share_one_platform_whoever_asks_first(bucket: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: sensor_platform.sensor_platform(), range(6)))
+    assert all(platform is found[0] for platform in found)
+    assert sensor_platform._opened.cache_info().misses == 1
+    modules = (sensors, correlation_schedule, delivery_sensor, query_schedule)
+    assert {module.sensor_platform for module in modules} == {sensor_platform.sensor_platform}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import (
+    FIRST,
     add_hour_figures,
     each,
     hour_numbers,
@@ -27,9 +28,6 @@ from iota_dagster.defs.steps import (
     report_tables,
     run_of,
 )
-
-FIRST = {"dagster/priority": "10"}
-"""People are told before the lake is written."""
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)

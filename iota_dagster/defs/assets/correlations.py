@@ -10,10 +10,7 @@ from iota_dagster.core.road import Road
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import hourly_asset
-
-FIRST = {"dagster/priority": "10"}
-"""People are told before the lake is written."""
+from iota_dagster.defs.steps import FIRST, hourly_asset
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)

@@ -1,7 +1,10 @@
-"""Checks of the assets, and the jobs and schedules that run them apart from any delivery hour."""
+"""Checks of the assets, which run apart from any delivery hour, in jobs of their own."""
 
 from __future__ import annotations
 
-from iota_dagster.defs.checks.completeness import CHECKS, COMPLETENESS_JOBS, COMPLETENESS_SCHEDULES
+import dagster as dg
 
-__all__ = ["CHECKS", "COMPLETENESS_JOBS", "COMPLETENESS_SCHEDULES"]
+from iota_dagster.defs.checks.completeness import COMPLETENESS_CHECKS
+from iota_dagster.defs.checks.quality import QUALITY_CHECKS
+
+CHECKS: list[dg.AssetChecksDefinition] = [*COMPLETENESS_CHECKS, *QUALITY_CHECKS]

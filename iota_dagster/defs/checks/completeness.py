@@ -121,24 +121,4 @@ def _listing_figures(found: tuple["Listing", ...]) -> Figures:
     return numbers(values) | table("objects", objects, ROWS) | table("errors", errors, ROWS)
 
 
-CHECKS = [logs_as_listed, sources_write, places_listed]
-
-completeness = dg.define_asset_job(
-    "completeness",
-    selection=dg.AssetSelection.checks(logs_as_listed, sources_write),
-    description="Compares the last week with CloudTrail's digests, and listens for sources that fell silent.",
-)
-reconciliation = dg.define_asset_job(
-    "reconciliation",
-    selection=dg.AssetSelection.checks(places_listed),
-    description="Lists the integrations' places of the last day and registers what the ledger lacks.",
-)
-COMPLETENESS_JOBS = [completeness, reconciliation]
-COMPLETENESS_SCHEDULES = [
-    dg.ScheduleDefinition(
-        job=completeness, cron_schedule="41 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-    ),
-    dg.ScheduleDefinition(
-        job=reconciliation, cron_schedule="7 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-    ),
-]
+COMPLETENESS_CHECKS = [logs_as_listed, sources_write, places_listed]

@@ -6,9 +6,8 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from iota_dagster.core.aws.accounts import Accounts
-from iota_dagster.core.aws.clients import ClientFactory
 from iota_dagster.platform import open_accounts
-from iota_dagster.settings import Settings, load_settings
+from iota_dagster.settings import load_settings
 
 
 class AccountsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -25,19 +24,11 @@ class AccountsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Read the integrations; nothing is connected yet."""
-        self._accounts = self.open(load_settings())
+        self._accounts = open_accounts(load_settings(), self.requests_per_second)
 
     @property
     def accounts(self) -> Accounts:
-        """All accounts; only inside a run."""
+        """Only inside a run. `.for_integration(name)` gives clients: `.s3()` for boto3, `.arrow_s3()` for pyarrow."""
         if self._accounts is None:
             raise RuntimeError("the accounts are opened by a run")
         return self._accounts
-
-    def for_integration(self, name: str) -> ClientFactory:
-        """The clients of one integration: `.s3()` for boto3, `.arrow_s3()` for pyarrow; `SettingsError` if unknown."""
-        return self.accounts.for_integration(name)
-
-    def open(self, settings: Settings) -> Accounts:
-        """The accounts of these settings."""
-        return open_accounts(settings, self.requests_per_second)

@@ -47,7 +47,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             configure_run(settings, context.log)
         if context.instance is not None:
             refuse_distant_runs(settings, context.instance.run_launcher)
-        platform = open_platform(settings, self.seen_events.options(settings), self.accounts.open(settings))
+        platform = open_platform(settings, self.seen_events.options(settings), self.accounts.accounts)
         self._traces = open_traces(settings.traces_endpoint)
         self._platform = platform if self._traces is None else _traced(platform)
 
