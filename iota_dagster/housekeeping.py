@@ -31,7 +31,6 @@ class Done:
     expired: list[HourFiles]
     removed: Removed
     store: StoreSize | None
-    dropped_partitions: int = 0
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -66,7 +65,7 @@ def keep_house(
     catalog.bring_up_to_date()
     say("taking out hours past their days")
     expired = expire_aged(platform.road.lake, retention, now)
-    dropped = catalog.drop_expired()
+    catalog.drop_expired()
     say("joining small files")
     compacted = compact_due(platform.road.lake, lake_tables(), policy, now)
     catalog.register([(item.table, item.hour) for item in compacted])
@@ -75,7 +74,7 @@ def keep_house(
     say("looking after the store")
     store = look_after(platform.settings.store_url)
     catalog.tell()
-    return Done(compacted, expired, removed, store, dropped)
+    return Done(compacted, expired, removed, store)
 
 
 @dataclass(slots=True)
@@ -98,11 +97,10 @@ class _Catalog:
             if self.catalog is not None and hours:
                 self.catalog.register(hours)
 
-    def drop_expired(self) -> int:
-        dropped = 0
+    def drop_expired(self) -> None:
         with self._noting():
-            dropped = len(self.catalog.drop_expired()) if self.catalog is not None else 0
-        return dropped
+            if self.catalog is not None:
+                self.say(f"catalog: {len(self.catalog.drop_expired())} hours dropped")
 
     def tell(self) -> None:
         """Raise the first problem, if there was any."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from iota_dagster.core.background import repeating
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
-from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.register import register_objects
-from iota_dagster.core.store import ledger
-from iota_dagster.core.store.schema import log_objects, run_batches
+from iota_dagster.core.store import batches, ledger
 from iota_dagster.home import prepare_home
 from iota_dagster.ingest_account import RunAccount
 from iota_dagster.platform import Platform, folder_integration, open_platform
@@ -46,9 +42,8 @@ class Summary:
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures, without the problems."""
-        names = ("objects", "records", "events", "duplicates", "quarantined", "matches", "alerts", "rows")
-        return {name: getattr(self, name) for name in names}
+        """Everything, for programs."""
+        return asdict(self)
 
 
 def ingest_paths(paths: Sequence[Path], progress: Progress | None = None) -> Summary:
@@ -91,7 +86,7 @@ class Backfill:
     summary: Summary
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures, without the problems."""
+        """Everything, for programs."""
         found = {name: sum(getattr(report, name) for report in self.reports) for name in ("listed", "new")}
         return {"hours": self.hours} | found | {"again": self.again} | self.summary.as_dict()
 
@@ -104,7 +99,8 @@ def backfill(platform: Platform, span: range, *, only_new: bool = False, progres
     prepare_home(platform.settings)
     reports = scan_hours(platform, span)
     elsewhere = set(_pending_hours(platform)).difference(span)
-    done = _done_objects(platform, span)
+    with platform.database.read() as connection:
+        done = ledger.done_objects(connection, span)
     again = 0 if only_new else sum(done.values())
     with _summing_up(platform) as (summary, account), _watched(platform, progress, again) as advance:
         summary.problems += [f"{report.integration}: {report.error}" for report in reports if report.error]
@@ -143,19 +139,6 @@ def _pending_hours(platform: Platform) -> list[Hour]:
         return ledger.pending_hours(connection, datetime.now(UTC))
 
 
-def _done_objects(platform: Platform, span: range) -> dict[Hour, int]:
-    """The hours of a span that the ledger knows, each with the number of its objects that are done."""
-    c = log_objects.c
-    processed = c.status.in_((ObjectStatus.DONE, ObjectStatus.QUARANTINED)) & c.batch_id.is_not(None)
-    counts = (
-        sa.select(c.delivery_hour, sa.func.sum(sa.case((processed, 1), else_=0)))
-        .where(c.delivery_hour.between(span[0], span[-1]))
-        .group_by(c.delivery_hour)
-    )
-    with platform.database.read() as connection:
-        return {hour: int(count) for hour, count in connection.execute(counts)}
-
-
 def _split(hours: Sequence[Hour]) -> tuple[list[Hour], list[Hour]]:
     """The hours that are partitions, and those that lie outside: Dagster must never hear of one."""
     from iota_dagster.defs.partitions import HOURLY
@@ -165,21 +148,16 @@ def _split(hours: Sequence[Hour]) -> tuple[list[Hour], list[Hour]]:
 
 
 def _outside(hours: Sequence[Hour]) -> list[str]:
-    if not hours:
-        return []
-    return [
-        f"{len(hours)} delivery hours lie outside the partitions, the first is {hour_key(hours[0])}: their objects "
-        "stay pending; set partitions_start (IOTA_PARTITIONS_START) to an earlier day"
-    ]
+    from iota_dagster.defs.partitions import outside_partitions
+
+    return [outside_partitions(hours)] if hours else []
 
 
 def _waiting(platform: Platform, leave: Collection[Hour]) -> list[str]:
     """What could not be read because of an outage, in words."""
-    c = log_objects.c
-    held = (c.status == ObjectStatus.PENDING) & (c.retry_at > datetime.now(UTC))
-    query = sa.select(c.delivery_hour, c.error, sa.func.count()).where(held).group_by(c.delivery_hour, c.error)
     with platform.database.read() as connection:
-        found = [(error, count) for hour, error, count in connection.execute(query) if hour not in leave]
+        waiting = ledger.waiting_for_an_outage(connection, datetime.now(UTC))
+    found = [(error, count) for hour, error, count in waiting if hour not in leave]
     if not found:
         return []
     return [
@@ -229,11 +207,9 @@ def _run(platform: Platform, account: RunAccount, hours: Sequence[Hour], *, agai
 
 
 def _left_as_they_are(platform: Platform, run_id: str) -> list[str]:
-    """The batches that a run could not do again, and why."""
-    c = run_batches.c
-    query = sa.select(c.batch_id, c.outcome).where(c.root_run == run_id, c.outcome.is_not(None)).order_by(c.batch_id)
     with platform.database.read() as connection:
-        return [f"batch {batch} was left as it is: {why}" for batch, why in connection.execute(query)]
+        left = batches.left_as_they_are(connection, run_id)
+    return [f"batch {batch} was left as it is: {why}" for batch, why in left]
 
 
 def _cause(event: Any) -> str:
@@ -267,6 +243,5 @@ def _watched(platform: Platform, progress: Progress | None, again: int = 0) -> I
 
 
 def _unfinished(platform: Platform) -> int:
-    waiting = log_objects.c.status.in_((ObjectStatus.PENDING, ObjectStatus.CLAIMED))
     with platform.database.read() as connection:
-        return connection.execute(sa.select(sa.func.count()).select_from(log_objects).where(waiting)).scalar_one()
+        return ledger.count_unfinished(connection)

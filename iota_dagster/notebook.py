@@ -15,13 +15,13 @@ from collections.abc import Callable
 import pandas as pd
 import pyarrow as pa
 
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.lake.query import QueryLimits
 from iota_dagster.core.lake.query import query as ask
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
 from iota_dagster.log_types import own_log_types
+from iota_dagster.own_clients import own_clients
 from iota_dagster.settings import Settings, load_settings
 
 _NULLABLE = {
@@ -44,11 +44,10 @@ def query(sql: str, *, limit: int | None = None, settings: Settings | None = Non
     """
     settings = settings or load_settings()
     own_log_types(settings)
-    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
     database = Database(settings.store_url)
     try:
         database.migrate()
-        lake = open_storage(settings.lake_url, clients)
+        lake = open_storage(settings.lake_url, own_clients(settings))
         answer = ask(database, lake, sql, schemas=lake_tables(), limits=QueryLimits(rows=limit))
     finally:
         database.dispose()

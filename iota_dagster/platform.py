@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destination import Destination
 from iota_dagster.core.aws.accounts import Account, Accounts
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
+from iota_dagster.core.aws.clients import ClientFactory, Role
 from iota_dagster.core.decode import DecodeLimits
 from iota_dagster.core.decoding import Declared, IngestPlan
 from iota_dagster.core.errors import SettingsError
@@ -34,6 +34,7 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.core.work import WorkArea
 from iota_dagster.destinations.base import Means
 from iota_dagster.log_types import keep_columns, own_log_types
+from iota_dagster.own_clients import own_clients
 from iota_dagster.process_workers import default_workers, rules_of_a_run, shared_pool
 from iota_dagster.secrets import resolve
 from iota_dagster.settings import Integration, Settings
@@ -75,7 +76,7 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     database.migrate()
     schemas = own_log_types(settings)
     keep_columns(database, schemas)
-    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
+    clients = own_clients(settings)
     lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
     work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
     accounts = accounts or open_accounts(settings)
@@ -173,7 +174,7 @@ def open_accounts(
 
     `requests_per_second` is for those that set no limit themselves; `own` makes the clients with our own credentials.
     """
-    own = own or ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
+    own = own or own_clients(settings)
 
     @cache
     def secret(name: str) -> Callable[[], str]:  # one callable by name: roles compare

@@ -6,10 +6,10 @@ import difflib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from iota_dagster.core.errors import ObjectError, Outage, SettingsError
-from iota_dagster.core.hours import Hour, hour_of
+from iota_dagster.core.hours import Hour, hours_within
 from iota_dagster.core.listing import DeliveryHours
 from iota_dagster.core.model import ObjectRef
 from iota_dagster.core.register import Registered, register_objects
@@ -35,13 +35,6 @@ class ScanReport:
     error: str | None = None
 
 
-def scan(
-    platform: Platform, first: Hour, last: Hour, integrations: Sequence[str] | None = None
-) -> tuple[ScanReport, ...]:
-    """Register what the ledger lacks of the delivery hours from `first` to `last`, both included."""
-    return scan_hours(platform, range(first, last + 1), integrations)
-
-
 def scan_hours(
     platform: Platform, hours: Iterable[Hour], integrations: Sequence[str] | None = None
 ) -> tuple[ScanReport, ...]:
@@ -51,24 +44,22 @@ def scan_hours(
     others go on. `integrations` are names, None means all; `SettingsError` for one that there is not.
     """
     wanted = DeliveryHours(hours)
-    chosen = _chosen(platform.settings, integrations)
-    return tuple(_scan(platform, item, wanted) for item in chosen)
+    return tuple(_scan(platform, item, wanted) for item in chosen(platform.settings, integrations))
 
 
 def hours_between(settings: Settings, since: datetime, until: datetime) -> range:
     """The delivery hours from one moment to another; `SettingsError` when there are none or they begin too early."""
-    first, last = hour_of(since), hour_of(until - timedelta(microseconds=1))
-    if last < first:
-        raise SettingsError(f"nothing lies between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} (UTC)")
+    hours = hours_within(since, until)
     if since.astimezone(UTC).date() < settings.partitions_start:
         raise SettingsError(
             f"{since:%Y-%m-%d %H:%M} lies before the first hour that can be processed: set partitions_start "
             f"(IOTA_PARTITIONS_START), now {settings.partitions_start}, to an earlier day"
         )
-    return range(first, last + 1)
+    return hours
 
 
-def _chosen(settings: Settings, names: Sequence[str] | None) -> list[Integration]:
+def chosen(settings: Settings, names: Sequence[str] | None) -> list[Integration]:
+    """The integrations of some names, None means all; `SettingsError` for one that there is not."""
     known = {item.name: item for item in settings.integrations}
     for name in names or ():
         if name not in known:

@@ -18,7 +18,8 @@ from iota_dagster.core.listing import DeliveryHours
 from iota_dagster.core.register import Origin, register_objects
 from iota_dagster.core.store import completeness as store
 from iota_dagster.platform import Platform
-from iota_dagster.settings import Integration, Settings
+from iota_dagster.scanning import chosen
+from iota_dagster.settings import Integration
 
 WATCHED_HOURS = 7 * 24
 """How long the files of a digest are looked for, and an alert can be withdrawn."""
@@ -121,14 +122,6 @@ def fetch_missing(platform: Platform, findings: Iterable[Finding]) -> Fetched:
                 continue
             registered += register_objects(platform.database, [found], item.integration).new
     return Fetched(registered, tuple(failed))
-
-
-def chosen(settings: Settings, names: Sequence[str] | None) -> list[Integration]:
-    """The integrations of some names, None means all; `SettingsError` for a name that there is not."""
-    known = {item.name: item for item in settings.integrations}
-    if unknown := [name for name in names or () if name not in known]:
-        raise SettingsError(f"{unknown[0]} is not an integration, there are: {', '.join(known) or 'none'}")
-    return list(known.values()) if names is None else [known[name] for name in dict.fromkeys(names)]
 
 
 def _read_all(reader: DigestReader, hours: range) -> Reading:

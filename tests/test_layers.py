@@ -59,6 +59,19 @@ def test_aws_clients_are_made_in_one_place() -> None:
     assert not offenders(others, "boto3")
 
 
+def test_clients_of_our_own_are_made_from_the_settings_in_one_place() -> None:
+    """Besides it: who gives up sooner than others, and the demo's world."""
+    known = {"own_clients.py", "server.py", "doctor_checks/site.py", "demo/embedded_aws.py"}
+    others = [path for path in sources(PACKAGE) if path.relative_to(PACKAGE).as_posix() not in known]
+    above_core = [path for path in others if CORE not in path.parents]
+    assert not offenders(above_core, "iota_dagster.core.aws.clients.ClientOptions")
+
+
+def test_the_stores_tables_are_known_to_core_only() -> None:
+    above_core = [path for path in sources(PACKAGE) if CORE not in path.parents]
+    assert not offenders(above_core, "iota_dagster.core.store.schema")
+
+
 def test_the_environment_is_read_in_one_place() -> None:
     found = [
         f"{path.relative_to(PACKAGE.parent)}:{node.lineno}"

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import click
 
-from iota_dagster.cli.scan import moment
+from iota_dagster.cli.outcome import progress_bar, show_figures, tell_problems
+from iota_dagster.cli.times import moment
 
 
 @click.command("backfill")
@@ -22,7 +23,6 @@ def command(since: datetime, until: datetime | None, only_new: bool, as_json: bo
     Without --only-new also what is done is done again: the same logs and rules give the same rows and alerts, changed
     ones replace them, and nobody is paged for what was done before. It may run beside a live Dagster.
     """
-    from iota_dagster.cli.ingest import progress_bar, show, tell_problems
     from iota_dagster.ingesting import backfill
     from iota_dagster.platform import open_platform
     from iota_dagster.scanning import hours_between
@@ -41,5 +41,5 @@ def command(since: datetime, until: datetime | None, only_new: bool, as_json: bo
     if as_json:
         click.echo(json.dumps(figures))
     else:
-        show(figures)
+        show_figures(figures)
     tell_problems(done.summary.problems)

@@ -68,7 +68,7 @@ def _live(seconds: float | None) -> None:
 def _once(*, as_json: bool) -> None:
     from rich.console import Console
 
-    from iota_dagster.cli.ingest import tell_problems
+    from iota_dagster.cli.outcome import tell_problems
     from iota_dagster.demo.once import run_once
 
     started = time.monotonic()

@@ -26,14 +26,13 @@ def command(names: tuple[str, ...], is_test: bool, as_json: bool) -> None:
     With --test each gets an alert that says that it is a test; it is in neither store nor lake. Exit with 1 when one
     does not arrive.
     """
-    from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+    from iota_dagster.own_clients import own_clients
     from iota_dagster.platform import open_destinations
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
     _require_known(names, [item.name for item in settings.destinations])
-    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
-    opened = {item.name: item for item in open_destinations(settings, clients)}
+    opened = {item.name: item for item in open_destinations(settings, own_clients(settings))}
     failed = False
     for facts in _facts(settings, names):
         if is_test:

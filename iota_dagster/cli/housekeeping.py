@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.scan import moment
+from iota_dagster.cli.times import moment
+from iota_dagster.core.hours import hours_within
 
 if TYPE_CHECKING:
     from iota_dagster.core.store.lake_upkeep import HourFiles
@@ -50,13 +51,12 @@ def command(
     from iota_dagster.platform import open_platform
     from iota_dagster.settings import load_settings
 
-    if bool(bring_back) != bool(since and until) or (dry_run and bring_back):
-        raise click.UsageError("--bring-back goes with --from and --to, and not with --dry-run")
+    hours = _hours_to_bring_back(bring_back, since, until, dry_run)
     settings = load_settings()
     platform = open_platform(settings)
     try:
-        if bring_back and since and until:
-            _bring_back(platform, bring_back, since, until)
+        if bring_back is not None:
+            _bring_back(platform, bring_back, hours, as_json)
             return
         figures = _keep_house(platform, settings, dry_run)
     finally:
@@ -65,6 +65,18 @@ def command(
         click.echo(json.dumps({"dry_run": dry_run} | figures))
     else:
         _show(figures, dry_run)
+
+
+def _hours_to_bring_back(table: str | None, since: datetime | None, until: datetime | None, dry_run: bool) -> range:
+    """The hours that are asked for, none without any of the options; some without the others are a usage error.
+
+    What is forgotten must not turn into the real pass.
+    """
+    if table is None and since is None and until is None:
+        return range(0)
+    if table is None or since is None or until is None or dry_run:
+        raise click.UsageError("--bring-back, --from and --to go together, and not with --dry-run")
+    return hours_within(since, until)
 
 
 def _keep_house(platform: Platform, settings: Settings, dry_run: bool) -> dict[str, Any]:
@@ -121,12 +133,13 @@ def _show(figures: Mapping[str, Mapping[str, int]], dry_run: bool) -> None:
     Console().print(table)
 
 
-def _bring_back(platform: Platform, table: str, since: datetime, until: datetime) -> None:
-    from iota_dagster.core.hours import hour_of
+def _bring_back(platform: Platform, table: str, hours: range, as_json: bool) -> None:
     from iota_dagster.core.lake.expiry import bring_back
 
-    hours = range(hour_of(since), hour_of(until - timedelta(microseconds=1)) + 1)
     found, batches = bring_back(platform.road.lake, table, hours, datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps({"table": table, "hours": len(found), "batches": len(batches)}))
+        return
     click.echo(f"{len(found):,} hours of {table} take rows again; {len(batches):,} batches wait for being done again.")
     if batches:
         click.echo("The sensors of a running Dagster take them up; without one, so does `iota backfill --only-new`.")

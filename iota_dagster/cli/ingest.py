@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from iota_dagster.core.text import printable
+from iota_dagster.cli.outcome import progress_bar, show_figures, tell_problems
 
 
 @click.command("ingest")
@@ -33,40 +30,5 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures))
     else:
-        show(figures)
+        show_figures(figures)
     tell_problems(summary.problems)
-
-
-def tell_problems(problems: Sequence[str]) -> None:
-    """Print what went wrong; the exit code is 1 when anything did."""
-    for problem in problems:
-        click.echo(printable(problem), err=True)
-    if problems:
-        raise SystemExit(1)
-
-
-def show(figures: dict[str, object]) -> None:
-    """Print a summary for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    for name, value in figures.items():
-        shown = ", ".join(f"{table}: {count:,}" for table, count in value.items()) if isinstance(value, dict) else value
-        table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
-    Console().print(table)
-
-
-@contextmanager
-def progress_bar(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
-    """What shows (done, total) log objects as a bar; None where nobody looks, so that nobody has to count."""
-    if not (shown and sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("log objects"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("objects", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.cli.text import cell
 from iota_dagster.core.model import ObjectStatus
 
@@ -14,22 +15,19 @@ from iota_dagster.core.model import ObjectStatus
 @click.option(
     "--status", type=click.Choice([item.value for item in ObjectStatus]), help="List the objects of one status."
 )
-@click.option("--limit", default=100, show_default=True, help="Most objects to list.")
+@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="Objects at most; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(status: str | None, limit: int, as_json: bool) -> None:
     """The ledger by integration and status; with --status its newest objects one by one."""
     from iota_dagster.core.hours import hour_key
     from iota_dagster.core.store import ledger
-    from iota_dagster.core.store.database import Database
     from iota_dagster.settings import load_settings
 
-    database = Database(load_settings().store_url)
-    database.migrate()
-    with database.read() as connection:
+    with own_store(load_settings()) as database, database.read() as connection:
         if status is None:
             rows = [dict(row) for row in ledger.status_counts(connection)]
         else:
-            listed = ledger.list_objects(connection, ObjectStatus(status), limit)
+            listed = ledger.list_objects(connection, ObjectStatus(status), limit or None)
             names = ("bucket", "key", "etag", "size", "records", "rows", "duplicates", "quarantined", "error")
             rows = [
                 {"delivery_hour": hour_key(row["delivery_hour"])} | {name: row[name] for name in names}

@@ -7,14 +7,18 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.outcome import tell_problems
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.cli.text import cell, printable
 from iota_dagster.core.hours import hour_key
 from iota_dagster.core.store import quarantine
-from iota_dagster.core.store.database import Database
+
+if TYPE_CHECKING:
+    from iota_dagster.platform import Platform
 
 
 @click.group("quarantine")
@@ -24,12 +28,14 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--reason", help="Only items with this reason, one by one.")
-@click.option("--limit", default=100, show_default=True, help="Most items to show.")
+@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="Items at most; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_items(reason: str | None, limit: int, as_json: bool) -> None:
     """Items by reason; with --reason each item of it."""
-    with _store().read() as connection:
-        rows = quarantine.items(connection, reason, limit) if reason else quarantine.counts(connection)
+    from iota_dagster.settings import load_settings
+
+    with own_store(load_settings()) as database, database.read() as connection:
+        rows = quarantine.items(connection, reason, limit or None) if reason else quarantine.counts(connection)
     if as_json:
         click.echo(json.dumps([_plain(row) for row in rows], default=str))
         return
@@ -44,12 +50,13 @@ def show_item(item: int, as_json: bool) -> None:
     from iota_dagster.log_types import explained
     from iota_dagster.settings import load_settings
 
-    with _store().read() as connection:
+    settings = load_settings()
+    with own_store(settings) as database, database.read() as connection:
         row = quarantine.item(connection, item)
     sample = bytes(row["sample"])
     plain = _plain(row) | {"sample": sample.decode("utf-8", "backslashreplace")}
     if row["reason"] == "unclassified":  # the store has no room for each log type's word on each record
-        plain["detail"] = explained(load_settings(), sample, row["key"], row["integration"])
+        plain["detail"] = explained(settings, sample, row["key"], row["integration"])
     if as_json:
         click.echo(json.dumps(plain, default=str))
         return
@@ -63,18 +70,39 @@ def show_item(item: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> None:
     """Process the objects of some items again, by number or all of one reason; nobody is paged for what was done."""
-    if bool(items) == bool(reason):
-        raise click.UsageError("name items by their numbers, or give one --reason")
-    from iota_dagster.cli.ingest import tell_problems
+    _require_one_choice(items, reason)
     from iota_dagster.home import prepare_home
-    from iota_dagster.ingesting import ingest_pending
     from iota_dagster.platform import open_platform
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
     prepare_home(settings)
     platform = open_platform(settings)
+    try:
+        figures = _retried(platform, items, reason)
+    finally:
+        platform.database.dispose()
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        remaining = ", ".join(f"{name}: {count}" for name, count in figures["left"].items()) or "nothing"
+        click.echo(
+            f"{figures['retried']} items asked for again, {figures['events']} events added; "
+            f"in quarantine now: {remaining}"
+        )
+    tell_problems(figures["problems"])
+
+
+def _require_one_choice(items: tuple[int, ...], reason: str | None) -> None:
+    if bool(items) == bool(reason):
+        raise click.UsageError("name items by their numbers, or give one --reason")
+
+
+def _retried(platform: Platform, items: tuple[int, ...], reason: str | None) -> dict[str, Any]:
+    from iota_dagster.ingesting import ingest_pending
+
     with platform.database.begin() as connection:
+        quarantine.require(connection, items)
         asked = quarantine.retry(connection, item_ids=items, reason=reason)
         bodies = quarantine.messages(connection, item_ids=items, reason=reason)
     platform.intake.read_again(bodies)
@@ -82,21 +110,15 @@ def retry_items(items: tuple[int, ...], reason: str | None, as_json: bool) -> No
     with platform.database.read() as connection:
         left = {row["reason"]: row["items"] for row in quarantine.counts(connection)}
         blocked = quarantine.blocked(connection, asked.batches)
-    figures = {
+    # Those of another process's runs: what our own runs left is among the summary's problems.
+    others = [why for why in blocked if not any(why in told for told in summary.problems)]
+    return {
         "retried": asked.items + len(bodies),
         "batches": len(asked.batches),
         "events": summary.events,
         "left": left,
+        "problems": [*summary.problems, *(f"left as it is, {why}" for why in others)],
     }
-    if as_json:
-        click.echo(json.dumps(figures))
-    else:
-        remaining = ", ".join(f"{name}: {count}" for name, count in left.items()) or "nothing"
-        click.echo(
-            f"{asked.items + len(bodies)} items asked for again, {summary.events} events added; "
-            f"in quarantine now: {remaining}"
-        )
-    tell_problems([*summary.problems, *(f"left as it is, {why}" for why in blocked)])
 
 
 @command.command("export")
@@ -108,12 +130,15 @@ def export_items(items: tuple[int, ...], reason: str | None, output: Path | None
 
     A sample that is no UTF-8 text is under sample_base64 instead of sample.
     """
+    from iota_dagster.settings import load_settings
+
     written = 0
-    whole = click.open_file(str(output or "-"), "w", encoding="utf-8", atomic=output is not None)
-    with whole as file, _store().read() as connection:
-        for row in quarantine.every(connection, item_ids=items, reason=reason):
-            file.write(json.dumps(_plain(row) | _sample(bytes(row["sample"])), default=str) + "\n")
-            written += 1
+    with own_store(load_settings()) as database, database.read() as connection:
+        quarantine.require(connection, items)
+        with click.open_file(str(output or "-"), "w", encoding="utf-8", atomic=output is not None) as file:
+            for row in quarantine.every(connection, item_ids=items, reason=reason):
+                file.write(json.dumps(_plain(row) | _sample(bytes(row["sample"])), default=str) + "\n")
+                written += 1
     if output is not None:
         click.echo(f"{written} item{'' if written == 1 else 's'} written to {output}")
 
@@ -132,22 +157,19 @@ def _sample(data: bytes) -> dict[str, str]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drop_items(items: tuple[int, ...], reason: str | None, yes: bool, as_json: bool) -> None:
     """Give items up, by number or all of one reason: what they say is deleted, that they were here stays counted."""
-    if bool(items) == bool(reason):
-        raise click.UsageError("name items by their numbers, or give one --reason")
-    if not yes:
-        what = f"all items with the reason {reason}" if reason else f"{len(items)} item(s)"
-        click.confirm(f"Delete what {what} say, for good? `iota quarantine export` keeps a copy.", abort=True, err=True)
-    with _store().begin() as connection:
-        dropped = quarantine.drop(connection, datetime.now(UTC), item_ids=items, reason=reason)
-    click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} item{'' if dropped == 1 else 's'} dropped")
-
-
-def _store() -> Database:
+    _require_one_choice(items, reason)
     from iota_dagster.settings import load_settings
 
-    database = Database(load_settings().store_url)
-    database.migrate()
-    return database
+    with own_store(load_settings()) as database:
+        with database.read() as connection:
+            quarantine.require(connection, items)
+        if not yes:
+            what = f"all items with the reason {reason}" if reason else f"{len(items)} item(s)"
+            kept = "`iota quarantine export` keeps a copy."
+            click.confirm(f"Delete what {what} say, for good? {kept}", abort=True, err=True)
+        with database.begin() as connection:
+            dropped = quarantine.drop(connection, datetime.now(UTC), item_ids=items, reason=reason)
+    click.echo(json.dumps({"dropped": dropped}) if as_json else f"{dropped} item{'' if dropped == 1 else 's'} dropped")
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

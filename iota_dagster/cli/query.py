@@ -11,13 +11,13 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.cli.text import plain, printable
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.lake.query import QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
-from iota_dagster.core.store.database import Database
 from iota_dagster.log_types import own_log_types
+from iota_dagster.own_clients import own_clients
 from iota_dagster.settings import load_settings
 
 
@@ -88,10 +88,6 @@ def _print_table(table: pa.Table) -> None:
 def _answer(sql: str, rows: int | None) -> pa.Table:
     settings = load_settings()
     own_log_types(settings)
-    lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
-    database = Database(settings.store_url)
-    try:
-        database.migrate()
+    lake = open_storage(settings.lake_url, own_clients(settings))
+    with own_store(settings) as database:
         return query(database, lake, sql, schemas=lake_tables(), limits=QueryLimits(rows=rows))
-    finally:
-        database.dispose()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.ingest import show, tell_problems
+from iota_dagster.cli.outcome import show_figures, tell_problems
 
 if TYPE_CHECKING:
     from iota_dagster.core.repair import Repaired
@@ -37,7 +37,7 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
     platform = open_platform(load_settings())
     try:
         if adopt:
-            _adopt(platform)
+            _adopt(platform, as_json)
             return
         repair = Repair(platform.road.lake, platform.state, platform.intake.spool)
         is_own = repair.is_own() and not restored
@@ -52,18 +52,22 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
     tell_problems(done.problems)
 
 
-def _adopt(platform: Platform) -> None:
+def _adopt(platform: Platform, as_json: bool) -> None:
     from iota_dagster.core.lake.ownership import adopt
 
     adopt(platform.database, platform.lake, datetime.now(UTC))
-    click.echo(f"{platform.lake.url} is this store's lake now. Files that the store does not name count for nothing.")
+    if as_json:
+        click.echo(json.dumps({"adopted": platform.lake.url}))
+    else:
+        click.echo(f"{platform.lake.url} is this store's lake now.")
+        click.echo("Files that the store does not name count for nothing.")
 
 
 def _show(done: Repaired, is_own: bool, dry_run: bool) -> None:
     if is_own:
         click.echo("The lake names this store as its own: there is nothing to rebuild.")
         return
-    show({name: value for name, value in asdict(done).items() if name != "problems"})
+    show_figures(asdict(done))
     if dry_run:
         click.echo("Nothing was changed.")
     elif done.problems:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +20,7 @@ from iota_dagster.cli import (
     rules_stale,
     rules_table,
 )
+from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
 from iota_dagster.cli.text import printable
 from iota_dagster.core.detection.folder_tests import run_folder_tests
 from iota_dagster.core.detection.test_report import TestFailure, TestReport
@@ -35,21 +33,19 @@ def command() -> None:
 
 
 @command.command("test")
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@paths_argument
 @click.option("--rule", "rule_id", metavar="ID", help="Only the tests of this rule.")
 @click.option("--name", "test_name", metavar="TEST", help="Only the tests of this name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def test(paths: tuple[Path, ...], rule_id: str | None, test_name: str | None, as_json: bool) -> None:
+def test(paths: Paths, rule_id: str | None, test_name: str | None, as_json: bool) -> None:
     """Run the tests of rules, by default of those in ./rules; exit with 1 when one fails or a file cannot be loaded.
 
     PATH is a folder of rules or the YAML file of one.
     """
-    if not paths and not Path("rules").is_dir():
-        raise click.UsageError("there is no folder ./rules here; name the folder of your rules")
+    folders = chosen(paths)
     started = time.perf_counter()
-    # What a rule writes to standard output must not get into ours.
-    with contextlib.redirect_stdout(sys.stderr):
-        report = run_folder_tests(paths or (Path("rules"),), rule_id, test_name, processes=usable_cores())
+    with quiet_rules():
+        report = run_folder_tests(folders, rule_id, test_name, processes=usable_cores())
     report = replace(report, seconds=round(time.perf_counter() - started, 3))
     click.echo(json.dumps(_as_json(report), default=str) if as_json else _as_text(report))
     if report.failed:

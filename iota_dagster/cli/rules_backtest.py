@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.scan import moment
+from iota_dagster.cli.outcome import progress_bar
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.cli.text import printable
+from iota_dagster.cli.times import moment
+from iota_dagster.core.hours import hours_within
 
 if TYPE_CHECKING:
     from iota_dagster.backtesting import Order
@@ -44,9 +45,8 @@ def command(
     out.
     """
     from iota_dagster.backtesting import Order
-    from iota_dagster.core.backtest.run import event_hours
 
-    hours = event_hours(since, until or datetime.now(UTC))
+    hours = hours_within(since, until or datetime.now(UTC))
     report = _run(Order(hours, rules, folder, samples), quiet=as_json)
     if as_json:
         click.echo(json.dumps(_as_json(report), default=_text))
@@ -56,38 +56,17 @@ def command(
 
 def _run(order: Order, quiet: bool) -> BacktestReport:
     from iota_dagster.backtesting import run_backtest
-    from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
     from iota_dagster.core.backtest.run import History
     from iota_dagster.core.storage import open_storage
-    from iota_dagster.core.store.database import Database
     from iota_dagster.log_types import own_log_types
+    from iota_dagster.own_clients import own_clients
     from iota_dagster.settings import load_settings
 
     settings = load_settings()
     own_log_types(settings)
-    lake = open_storage(settings.lake_url, ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url)))
-    database = Database(settings.store_url)
-    try:
-        database.migrate()
-        with _progress_bar(not quiet) as progress:
-            return run_backtest(settings, History(database, lake), order, progress)
-    finally:
-        database.dispose()
-
-
-@contextmanager
-def _progress_bar(shown: bool) -> Iterator[Callable[[int, int], object] | None]:
-    """What shows (read, to read) events as a bar on standard error; None where nobody looks."""
-    if not (shown and sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("events", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    lake = open_storage(settings.lake_url, own_clients(settings))
+    with own_store(settings) as database, progress_bar(not quiet, "events") as progress:
+        return run_backtest(settings, History(database, lake), order, progress)
 
 
 def _as_json(report: BacktestReport) -> dict[str, Any]:

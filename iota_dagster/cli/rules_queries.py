@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.scan import moment
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.cli.text import printable
+from iota_dagster.cli.times import moment
 
 if TYPE_CHECKING:
     from iota_dagster.core.detection.rule import RulePack
@@ -36,7 +37,6 @@ def command(name: str | None, due_at: datetime | None, as_json: bool) -> None:
     With --run, see a query's rows and what the rules say of them, as its runs do; nobody is told. The SQL's $due_at is
     the time of --at, and $previous_due_at what the schedule names before it.
     """
-    from iota_dagster.core.store.database import Database
     from iota_dagster.core.store.scheduled_queries import states
     from iota_dagster.log_types import own_log_types
     from iota_dagster.process_workers import rule_pack
@@ -52,13 +52,8 @@ def command(name: str | None, due_at: datetime | None, as_json: bool) -> None:
         return
     if due_at is not None:
         raise click.UsageError("--at says when a query is run: name one with --run")
-    database = Database(settings.store_url)
-    database.migrate()
-    try:
-        with database.read() as connection:
-            known = states(connection)
-    finally:
-        database.dispose()
+    with own_store(settings) as database, database.read() as connection:
+        known = states(connection)
     click.echo(json.dumps(_listed(pack, known)) if as_json else "\n".join(_as_text(pack, known)))
 
 

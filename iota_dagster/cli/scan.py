@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iota_dagster.cli.outcome import tell_problems
+from iota_dagster.cli.times import moment
+
 if TYPE_CHECKING:
     from iota_dagster.scanning import ScanReport
-
-
-def moment(text: str) -> datetime:
-    """A point in time as ISO 8601 has it, a day or more precisely, aware; UTC where it names no zone."""
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{text!r} is no time: give 2026-11-22, 2026-11-22T10 or 2026-11-22T10:30:00Z"
-        ) from None
 
 
 @click.command("scan")
@@ -35,7 +27,6 @@ def command(since: datetime | None, until: datetime | None, integrations: tuple[
     Only what was delivered in the hours between --from and --to is looked for. Nothing is read and nothing is lost by
     scanning once more. The exit code is 1 when an integration could not be scanned.
     """
-    from iota_dagster.cli.ingest import tell_problems
     from iota_dagster.core.errors import SettingsError
     from iota_dagster.core.hours import hour_start
     from iota_dagster.platform import open_platform

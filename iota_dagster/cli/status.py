@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
-from iota_dagster.cli.text import plain, printable
+from iota_dagster.cli.own_store import own_store
+from iota_dagster.cli.text import SEVERITY_STYLES, plain, printable
 from iota_dagster.core.errors import Outage
+from iota_dagster.core.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 """Between two looks of --watch."""
-STYLES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "cyan"}
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 Line = tuple[str, str, bool]
 """A heading, what it says, and whether somebody should look at it."""
@@ -41,22 +42,17 @@ def command(watch: bool, as_json: bool) -> None:
     Everything comes from the store: it costs little and works while Dagster is down. `iota doctor` looks at the rest.
     """
     from iota_dagster.core.status import StatusReader
-    from iota_dagster.core.store.database import Database
     from iota_dagster.settings import load_settings
 
     if watch and as_json:
         raise click.UsageError("--watch is for people: leave out --watch or --json")
     settings = load_settings()
-    database = Database(settings.store_url)
-    database.migrate()
-    reader = StatusReader(database, [item.name for item in settings.integrations])
-    try:
+    with own_store(settings) as database:
+        reader = StatusReader(database, [item.name for item in settings.integrations])
         if as_json:
             click.echo(json.dumps(as_values(reader.look(), settings), default=plain))
         else:
             _show(reader, settings, watch)
-    finally:
-        database.dispose()
 
 
 def as_values(status: Status, settings: Settings) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def _facts(status: Status) -> Table:
 
     grid = Table.grid(padding=(0, 2))
     for name, text, is_bad in _lines(status):
-        grid.add_row(Text(name, "bold"), Text(_line(text), "yellow" if is_bad else ""))
+        grid.add_row(Text(name, "bold"), Text(one_line(text), "yellow" if is_bad else ""))
     return grid
 
 
@@ -191,7 +187,7 @@ def _sources(status: Status) -> Table:
         else:
             news = Text("-" if item.silent_from is None else f"news from {_clock(item.silent_from)} on")
         ages = (_ago(moment, status.at) for moment in (item.last_object, item.last_event))
-        table.add_row(Text(_line(item.integration)), *ages, news)
+        table.add_row(Text(one_line(item.integration)), *ages, news)
     return table
 
 
@@ -201,8 +197,8 @@ def _alerts(status: Status) -> Table:
 
     table = Table("alert", "severity", "delivered to", "title", box=None, padding=(0, 2, 0, 0), header_style="bold")
     for item in status.alerts:
-        title = Text(_line(item.alert.title), no_wrap=True, overflow="ellipsis")
-        sent = Text(_line(", ".join(item.sent_to) or "-"))
+        title = Text(one_line(item.alert.title), no_wrap=True, overflow="ellipsis")
+        sent = Text(one_line(", ".join(item.sent_to) or "-"))
         table.add_row(_clock(item.alert.created_at), _severity(item.alert), sent, title)
     return table
 
@@ -211,7 +207,7 @@ def _severity(alert: Alert) -> Any:
     from rich.text import Text
 
     withdrawn = ", withdrawn" if alert.status == "withdrawn" else ""
-    return Text(f"{alert.severity}{withdrawn}", STYLES.get(alert.severity, ""))
+    return Text(f"{alert.severity}{withdrawn}", SEVERITY_STYLES.get(alert.severity, ""))
 
 
 def _lag(lag: Lag) -> str:
@@ -233,8 +229,3 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _clock(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment:%m-%d %H:%M:%S}"
-
-
-def _line(text: str) -> str:
-    """What may hold a log's own words, on one line: a line break would let them look like ours."""
-    return printable(text).replace("\n", "\\n")

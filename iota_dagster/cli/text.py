@@ -13,7 +13,10 @@ from iota_dagster.core.text import printable
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["cell", "plain", "printable"]
+__all__ = ["SEVERITY_STYLES", "cell", "plain", "printable"]
+
+SEVERITY_STYLES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "cyan"}
+"""How rich shows an alert's severity."""
 
 
 def cell(value: Any) -> Text:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.scan import moment
-from iota_dagster.cli.text import plain, printable
+from iota_dagster.cli.text import plain
+from iota_dagster.cli.times import moment
 from iota_dagster.core.hours import hour_key, hour_of
+from iota_dagster.core.text import one_line
 
 if TYPE_CHECKING:
     from iota_dagster.core.store.lineage import BatchRecord, LedgerObject
@@ -68,13 +69,13 @@ def command(id: str | None, place: str | None, hours: range | None, log_types: t
 
 
 def _tracer(settings: Settings) -> Tracer:
-    from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
     from iota_dagster.core.id_search import IdSearch
     from iota_dagster.core.storage import open_storage
     from iota_dagster.core.store.database import Database
     from iota_dagster.core.tracing import Tracer
+    from iota_dagster.own_clients import own_clients
 
-    clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
+    clients = own_clients(settings)
     database = Database(settings.store_url)
     database.migrate()
     search = IdSearch(database, open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients))
@@ -98,11 +99,11 @@ def _trace(tracer: Tracer, id: str | None, place: str | None, scope: Scope) -> T
 
 
 def _show(trace: Trace, indent: str = "") -> None:
-    click.echo(f"{indent}{click.style(_line(trace.told), bold=True)}")
+    click.echo(f"{indent}{click.style(one_line(trace.told), bold=True)}")
     lines = list(_lines(trace))
     width = max((len(name) for name, _ in lines), default=0)
     for name, text in lines:
-        click.echo(f"{indent}  {name:<{width}}  {_line(text)}")
+        click.echo(f"{indent}  {name:<{width}}  {one_line(text)}")
     for event in trace.events:
         click.echo()
         _show(event, indent + "  ")
@@ -172,11 +173,6 @@ def _found(trace: Trace) -> Iterator[Line]:
             error = f": {item.error}" if item.error else ""
             when = _time(item.sent_at or item.next_attempt_at)
             yield "delivery", f"{item.destination}, {item.status}, {_attempts(item.attempts)}, {when}{error}"
-
-
-def _line(text: str) -> str:
-    """What may hold a log's own words, on one line: a line break would let them look like ours."""
-    return printable(text).replace("\n", "\\n")
 
 
 def _attempts(count: int) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iota_dagster.cli.scan import moment
 from iota_dagster.cli.text import cell, printable
+from iota_dagster.cli.times import moment
 
 if TYPE_CHECKING:
     from iota_dagster.core.completeness.listing import Listing

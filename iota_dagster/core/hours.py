@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from iota_dagster.core.errors import SettingsError
+
 Hour = int
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -22,6 +24,14 @@ def hour_of(moment: datetime) -> Hour:
 def hour_start(hour: Hour) -> datetime:
     """The first moment of an hour, aware, UTC."""
     return _EPOCH + timedelta(hours=hour)
+
+
+def hours_within(since: datetime, until: datetime) -> range:
+    """The hours that a span touches, from one moment up to another; `SettingsError` when there are none."""
+    hours = range(hour_of(since), hour_of(until - timedelta(microseconds=1)) + 1)
+    if not hours:
+        raise SettingsError(f"nothing lies between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} (UTC)")
+    return hours
 
 
 def hour_key(hour: Hour) -> str:

@@ -8,8 +8,9 @@ from datetime import datetime
 import pyarrow as pa
 
 from iota_dagster.core.model import Alert
+from iota_dagster.core.store import ledger
 from iota_dagster.core.store.alerts import list_alerts
-from iota_dagster.demo.question import Catalog, ask, count_accounts
+from iota_dagster.demo.question import Catalog, ask
 from iota_dagster.demo.stage import Stage, Tell, stage
 from iota_dagster.home import prepare_home
 from iota_dagster.ingesting import Summary, ingest_pending
@@ -20,7 +21,6 @@ from iota_dagster.platform import Platform, open_platform
 class Demo:
     """What a demo did; none of it is there any more."""
 
-    objects: int
     summary: Summary
     alerts: tuple[Alert, ...]
     answer: pa.Table
@@ -45,24 +45,22 @@ def run_once(tell: Tell) -> Demo:
 
 
 def _run(platform: Platform, here: Stage, tell: Tell) -> Demo:
-    taken = take_in(platform, tell)
+    _take_in(platform, tell)
     summary = ingest_pending(platform, lambda done, total: tell(f"log objects: {done:,} of {total:,}"))
     tell("asking the lake")
     with platform.database.read() as connection:
         alerts = sorted(list_alerts(connection, summary.alerts), key=_moment)
-    return Demo(
-        taken, summary, tuple(alerts), ask(platform), count_accounts(platform), Catalog(here.settings).partitions()
-    )
+        accounts = ledger.count_accounts(connection)
+    return Demo(summary, tuple(alerts), ask(platform), accounts, Catalog(here.settings).partitions())
 
 
-def take_in(platform: Platform, tell: Tell) -> int:
-    """Take all messages from the queue into the ledger; how many objects they named."""
+def _take_in(platform: Platform, tell: Tell) -> None:
+    """Take all messages from the queue into the ledger."""
     assert platform.queue is not None, "the demo's settings name a queue"
     objects = 0
     while (taken := platform.intake.drain(platform.queue, 0, platform.settings.queue_messages)).received:
         objects += taken.objects
         tell(f"messages name {objects:,} log objects")
-    return objects
 
 
 def _moment(alert: Alert) -> tuple[datetime, str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import sqlalchemy as sa
 
-from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.store.schema import log_objects
+from iota_dagster.own_clients import own_clients
 from iota_dagster.platform import Platform
 from iota_dagster.settings import Settings
 
@@ -29,18 +27,12 @@ def ask(platform: Platform) -> pa.Table:
     return query(platform.database, platform.lake, SQL, schemas=lake_tables())
 
 
-def count_accounts(platform: Platform) -> int:
-    """Of how many accounts there are log objects; their keys name them."""
-    with platform.database.read() as connection:
-        return int(connection.execute(sa.select(sa.func.count(log_objects.c.account.distinct()))).scalar_one())
-
-
 class Catalog:
     """The Glue database, asked as any other program would."""
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is connected yet."""
-        self._clients = ClientFactory(ClientOptions(endpoint_url=settings.endpoint_url, region=settings.region))
+        self._clients = own_clients(settings)
         self._database = settings.glue_database or ""
 
     def partitions(self) -> int:

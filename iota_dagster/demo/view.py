@@ -13,13 +13,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from iota_dagster.cli.text import printable
+from iota_dagster.cli.text import SEVERITY_STYLES, printable
 from iota_dagster.core.model import Alert
 from iota_dagster.demo.live import Show
 from iota_dagster.demo.question import QUESTION
 from iota_dagster.demo.watch import Found, View
 
-STYLES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "cyan"}
 _LINE_SECONDS = 10
 _OTHER_LINES = 19  # of the page, beside alerts and answer
 
@@ -77,7 +76,7 @@ def answer_table(answer: pa.Table) -> Table:
 
 def severity(alert: Alert) -> Text:
     """An alert's severity in its colour."""
-    return Text(alert.severity, STYLES.get(alert.severity, ""))
+    return Text(alert.severity, SEVERITY_STYLES.get(alert.severity, ""))
 
 
 def _head(view: View) -> Text:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,13 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import sqlalchemy as sa
 
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.model import Alert
 from iota_dagster.core.store import summaries
-from iota_dagster.core.store.alerts import list_alerts
-from iota_dagster.core.store.schema import matches
+from iota_dagster.core.store.alerts import events_of, list_alerts
 from iota_dagster.demo.processes import answers
 from iota_dagster.demo.question import Catalog, ask
 from iota_dagster.demo.stage import Stage
@@ -101,7 +98,8 @@ class Watch:
         database, uploads = self._platform.database, self._uploads
         with database.read() as connection:
             totals = summaries.totals(connection)
-            alerts, events = _alerts(connection)
+            alerts = list_alerts(connection, _MOST)
+            events = events_of(connection, [item.id for item in alerts])
         self._view = replace(
             self._view,
             now=datetime.now(UTC),
@@ -128,15 +126,6 @@ class Watch:
             return ask(self._platform), self._catalog.partitions()
         except Outage:  # it is busy; what was known stays
             return self._view.answer, self._view.glue_partitions
-
-
-def _alerts(connection: sa.Connection) -> tuple[list[Alert], dict[str, list[str]]]:
-    """The newest alerts, newest first, and the ids of their events."""
-    alerts, events = list_alerts(connection, _MOST), defaultdict(list)
-    wanted = matches.c.alert_id.in_([item.id for item in alerts])
-    for alert_id, event_id in connection.execute(sa.select(matches.c.alert_id, matches.c.event_id).where(wanted)):
-        events[alert_id].append(event_id)
-    return alerts, events
 
 
 def _found(alert: Alert, puts: Iterable[datetime | None], uploads: Uploads) -> Found:

@@ -16,7 +16,7 @@ from iota_dagster.core.hours import hour_of
 from iota_dagster.core.store import ledger
 from iota_dagster.ingesting import backfill
 from iota_dagster.platform import open_platform
-from iota_dagster.scanning import scan
+from iota_dagster.scanning import scan_hours
 from iota_dagster.settings import load_settings
 from tests.aws import Aws
 from tests.cli.logs import START, packed, record, write
@@ -66,7 +66,7 @@ def test_a_span_is_scanned_and_processed_and_once_more_on_demand(tmp_path: Path)
         write(tmp_path / "logs", hour, packed([record(100 * hour + number, start=start) for number in range(5)]), start)
     configure()
     platform = open_platform(load_settings())
-    scan(platform, HOUR + 2, HOUR + 2)  # pending, but not in the span
+    scan_hours(platform, [HOUR + 2])  # pending, but not in the span
     platform.database.dispose()
 
     first, complaint = run(*SPAN, "--only-new")
@@ -84,6 +84,7 @@ def test_a_span_is_scanned_and_processed_and_once_more_on_demand(tmp_path: Path)
         "matches": 0,
         "alerts": 0,
         "rows": {"cloudtrail_events": 10},
+        "problems": [],
     }
     assert statuses() == [(0, "done"), (1, "done"), (2, "pending")]
 
@@ -111,6 +112,7 @@ def test_what_cannot_be_done_again_or_scanned_is_told_and_the_rest_is_done(tmp_p
     assert some(figures, "hours", "listed", "new", "again", "objects") == (2, 1, 1, 1, 1)
     assert "gone: a-bucket-that-is-gone/: the bucket does not exist" in complaint
     assert "was left as it is: missing: " in complaint
+    assert figures["problems"] == complaint.splitlines()[-2:]
     assert lost.name in complaint
     assert before.items() < lake().items()
 

@@ -26,7 +26,8 @@ from iota_dagster.demo.processes import answers
 from iota_dagster.demo.view import page, showing, summary
 from iota_dagster.demo.watch import Found, View
 
-FIGURES = {"objects", "records", "events", "duplicates", "quarantined", "matches", "alerts", "rows", "seconds"}
+COUNTS = {"objects", "records", "events", "duplicates", "quarantined", "matches", "alerts"}
+FIGURES = COUNTS | {"rows", "problems", "seconds"}
 START = datetime(2026, 11, 22, 10, tzinfo=UTC)
 DEMO = "from iota_dagster.cli import main; main()"
 

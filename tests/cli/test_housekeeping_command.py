@@ -57,8 +57,9 @@ def test_days_of_a_table_take_its_hours_and_they_can_be_brought_back(
     assert events() == 2
     assert answer("housekeeping")["expired"]["count"] == 1
     assert events() == 0
-    text = run("housekeeping", "--bring-back", "cloudtrail_events", "--from", "2025-03-01", "--to", "2025-03-02").stdout
-    assert "1 hours of cloudtrail_events take rows again; 1 batches" in text
+    wanted = ("housekeeping", "--bring-back", "cloudtrail_events", "--from", "2025-03-01", "--to", "2025-03-02")
+    assert "1 hours of cloudtrail_events take rows again; 1 batches" in run(*wanted).stdout
+    assert answer(*wanted) == {"table": "cloudtrail_events", "hours": 0, "batches": 0}
     run("backfill", "--only-new", "--from", "2025-03-01T10", "--to", "2025-03-01T11", "--json")
     assert events() == 2
     monkeypatch.setenv("IOTA_LAKE_DAYS", "{cloudtrial: 30}")
@@ -66,9 +67,28 @@ def test_days_of_a_table_take_its_hours_and_they_can_be_brought_back(
         run("housekeeping")
 
 
-def test_options_that_do_not_go_together_are_refused(place: Path) -> None:
-    run("housekeeping", "--bring-back", "cloudtrail_events", code=2)
+@pytest.mark.parametrize(
+    "left_out", [{"--bring-back"}, {"--from"}, {"--to"}, {"--bring-back", "--to"}, {"--bring-back", "--from"}]
+)
+def test_a_forgotten_option_of_bringing_back_does_not_keep_house(
+    left_out: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    given = {"--bring-back": "cloudtrail_events", "--from": "2025-03-01", "--to": "2025-03-02"}
+    arguments = [word for name, value in given.items() if name not in left_out for word in (name, value)]
+    assert "go together" in run("housekeeping", *arguments, code=2).stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+    span = ("--from", "2025-03-01", "--to", "2025-03-02")
+    run("housekeeping", "--bring-back", "cloudtrail_events", *span, "--dry-run", code=2)
     run("repair", "--dry-run", "--adopt", code=2)
+    with pytest.raises(IotaError, match="nothing lies between"):
+        run("housekeeping", "--bring-back", "cloudtrail_events", "--from", "2025-03-02", "--to", "2025-03-01")
+    with pytest.raises(IotaError, match="is no table of the lake"):  # an empty variable of a script
+        run("housekeeping", "--bring-back", "", *span)
 
 
 def test_a_restored_store_learns_from_its_lake_and_goes_on(place: Path) -> None:
@@ -92,5 +112,6 @@ def test_adopting_lets_the_store_go_on_as_it_is(place: Path) -> None:
     run("backup", "store.backup")
     run("restore", "store.backup", "--replace")
     assert "is this store's lake now" in run("repair", "--adopt").stdout
+    assert answer("repair", "--adopt") == {"adopted": (place / "home" / "lake").as_uri()}
     run("ingest", "logs", "--json")
     assert events() == 2

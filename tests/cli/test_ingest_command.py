@@ -56,9 +56,10 @@ def test_a_folder_is_read_once_however_often_it_is_named(tmp_path: Path) -> None
         "matches": 1,
         "alerts": 1,
         "rows": {"alert_matches": 1, "cloudtrail_events": 21},
+        "problems": [],
     }
     assert ingest(logs) == expected
-    nothing = {name: {} if name == "rows" else 0 for name in expected}
+    nothing = dict.fromkeys(expected, 0) | {"rows": {}, "problems": []}
     assert ingest(logs, logs) == nothing
     assert query("SELECT COUNT(*) AS n, COUNT(DISTINCT p_event_id) AS ids FROM cloudtrail_events") == [
         {"n": 21, "ids": 21}
@@ -73,6 +74,7 @@ def test_a_folder_is_read_once_however_often_it_is_named(tmp_path: Path) -> None
     shown = run("ingest", logs)
     assert shown.exit_code == 0
     assert "cloudtrail_events" not in shown.stdout
+    assert "problems" not in shown.stdout
     assert len((tmp_path / "home" / "alerts.jsonl").read_text().splitlines()) == 1
 
 
@@ -124,8 +126,10 @@ def test_objects_outside_the_partitions_stay_pending_and_the_setting_is_named(
     early = datetime(2019, 12, 31, 23, tzinfo=UTC)
     write(tmp_path / "logs", 1, packed([record(1, start=early)]), early)
     result = run("ingest", "logs", "--json")
-    assert json.loads(result.stdout)["objects"] == 0
+    figures = json.loads(result.stdout)
+    assert figures["objects"] == 0
     assert "IOTA_PARTITIONS_START" in result.stderr
+    assert figures["problems"] == result.stderr.splitlines()
     assert "2019-12-31-23:00" in result.stderr
     [row] = json.loads(run("objects", "--json").stdout)
     assert (row["status"], row["objects"]) == ("pending", 1)

@@ -64,6 +64,12 @@ def test_objects_of_a_status_are_listed_newest_first(ledger_of_three: list[str])
     assert [Path(row["key"]).name for row in answer("--status", "pending", "--limit", "1")] == [second]
 
 
+@pytest.mark.usefixtures("ledger_of_three")
+def test_a_limit_of_nothing_is_none_and_less_is_a_usage_error() -> None:
+    assert len(answer("--status", "pending", "--limit", "0")) == 2
+    assert run("--status", "pending", "--limit", "-5").exit_code == 2
+
+
 def test_an_empty_ledger_says_so() -> None:
     assert run().stdout == "no log objects\n"
     assert answer() == []

@@ -64,6 +64,8 @@ def test_a_damaged_file_keeps_its_good_records_and_its_repaired_version_is_a_new
     figures = json.loads(retried.stdout)
     assert (figures["events"], figures["left"]) == (0, {"truncated": 1})
     assert damaged.name in retried.stderr
+    [problem] = figures["problems"]
+    assert problem == retried.stderr.splitlines()[-1]
 
 
 def test_an_empty_quarantine_says_so() -> None:
@@ -71,9 +73,22 @@ def test_an_empty_quarantine_says_so() -> None:
     assert answer("quarantine", "list") == []
 
 
-def test_an_item_that_is_not_there_is_a_clear_error() -> None:
+@pytest.mark.parametrize("arguments", [("show", "99"), ("retry", "99"), ("drop", "99", "--yes"), ("export", "99")])
+def test_an_item_that_is_not_there_is_a_clear_error(arguments: tuple[str, ...]) -> None:
     with pytest.raises(IotaError, match=r"no item 99.*iota quarantine list"):
-        run("quarantine", "show", "99")
+        run("quarantine", *arguments)
+
+
+def test_nothing_is_done_where_one_of_several_items_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "odd.json").write_bytes(b'{"door":"north"}\n{"door":"south"}\n')
+    answer("ingest", "logs")
+    first, second = answer("quarantine", "list", "--reason", "unclassified", "--limit", "0")
+    for verb in ("retry", "drop"):
+        with pytest.raises(IotaError, match=r"no item 98, 99:"):
+            run("quarantine", verb, str(first["id"]), "99", "98", *(["--yes"] if verb == "drop" else []))
+    assert answer("quarantine", "list", "--reason", "unclassified") == [first, second]
+    assert run("quarantine", "list", "--reason", "unclassified", "--limit", "-5").exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--reason", "truncated")])
@@ -102,7 +117,8 @@ def test_what_is_exported_is_whole_and_what_is_dropped_is_counted_still(tmp_path
     item = by_reason["unclassified"]["id"]
     assert run("quarantine", "drop", str(item)).exit_code == 1  # nobody answered
     assert answer("quarantine", "drop", str(item), "--yes") == {"dropped": 1}
-    assert answer("quarantine", "drop", str(item), "--yes") == {"dropped": 0}
+    with pytest.raises(IotaError, match=f"no item {item}:"):
+        run("quarantine", "drop", str(item), "--yes")
     assert "unclassified" not in {row["reason"] for row in answer("quarantine", "list")}
     retried = answer("quarantine", "retry", "--reason", "invalid_utf8")
     assert retried["left"]["unclassified"] == 1  # done again, it still is nothing that anybody knows

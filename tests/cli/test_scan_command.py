@@ -17,7 +17,7 @@ from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.store import ledger
 from iota_dagster.platform import open_platform
-from iota_dagster.scanning import scan, scan_hours
+from iota_dagster.scanning import scan_hours
 from iota_dagster.settings import load_settings
 from tests.aws import Aws
 from tests.cli.logs import START, packed, record, write
@@ -150,6 +150,6 @@ def test_a_run_may_scan_any_hours(tmp_path: Path) -> None:
     configure({"name": "folder", "path": "logs"})
     platform = open_platform(load_settings())
     assert [(report.listed, report.new) for report in scan_hours(platform, [HOUR, HOUR + 3])] == [(2, 2)]
-    assert [(report.listed, report.new) for report in scan(platform, HOUR, HOUR + 1, ["folder"])] == [(2, 1)]
+    assert [(report.listed, report.new) for report in scan_hours(platform, [HOUR, HOUR + 1], ["folder"])] == [(2, 1)]
     assert scan_hours(platform, [], []) == ()
     platform.database.dispose()

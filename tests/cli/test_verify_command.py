@@ -16,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from iota_dagster.cli.verify import command
+from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.store import ledger
 from iota_dagster.platform import open_platform
 from iota_dagster.scanning import scan_hours
@@ -193,6 +194,12 @@ def test_without_digests_the_command_says_so(place: Place) -> None:
     result = run("--no-listing")
     assert result.exit_code == 0
     assert "log file validation is off" in " ".join(result.stdout.split())
+
+
+@pytest.mark.usefixtures("place")
+def test_an_integration_that_there_is_not_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingsError, match="trial is not an integration, did you mean trail"):
+        run("--integration", "trial")
 
 
 def test_nothing_is_registered_unless_asked(place: Place) -> None:

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from iota_dagster.backtesting import Order, run_backtest
 from iota_dagster.core.backtest import tallies
 from iota_dagster.core.backtest.report import BacktestReport, Difference, RuleResult
-from iota_dagster.core.backtest.run import History, event_hours
+from iota_dagster.core.backtest.run import History
 from iota_dagster.core.errors import LakeFileDamaged, Outage, RuleError, SettingsError
-from iota_dagster.core.hours import hour_start
+from iota_dagster.core.hours import hour_start, hours_within
 from iota_dagster.core.store.schema import metadata
 from iota_dagster.platform import Platform
 from tests.road.world import ELEVEN, NINE, TEN, World, drive, record, sign_in
@@ -228,10 +228,10 @@ def test_progress_ends_at_the_number_of_events(platform: Platform) -> None:
 
 def test_hours_are_those_that_a_span_touches() -> None:
     start = hour_start(TEN)
-    assert event_hours(start, start + timedelta(hours=2)) == range(TEN, TEN + 2)
-    assert event_hours(start + timedelta(minutes=59), start + timedelta(minutes=61)) == range(TEN, TEN + 2)
+    assert hours_within(start, start + timedelta(hours=2)) == range(TEN, TEN + 2)
+    assert hours_within(start + timedelta(minutes=59), start + timedelta(minutes=61)) == range(TEN, TEN + 2)
     with pytest.raises(SettingsError, match="nothing lies between"):
-        event_hours(start, start)
+        hours_within(start, start)
 
 
 def test_a_correlation_rule_is_left_out(platform: Platform, tmp_path: Path) -> None:

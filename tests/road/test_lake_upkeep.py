@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.aws.glue import GlueCatalog
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.hours import hour_of
+from iota_dagster.core.lake.catalog import LakeCatalog
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact, compact_due, due
 from iota_dagster.core.lake.expiry import Retention, aged, bring_back, expire_aged
 from iota_dagster.core.lake.ownership import adopt
@@ -25,6 +28,7 @@ from iota_dagster.core.store.lake_catalog import LakeHour, allocate_generation, 
 from iota_dagster.core.store.schema import announced_generations, log_objects
 from iota_dagster.housekeeping import keep_house
 from iota_dagster.platform import Platform
+from tests.aws import Aws
 from tests.road.crash import compact_until
 from tests.road.state import assert_same, lake_rows, state_of
 from tests.road.world import LOG_TYPE, NINE, NOW, TEN, World, drive, record, sign_in
@@ -266,6 +270,17 @@ def test_a_dry_run_of_the_whole_pass_changes_nothing(world: World, platform: Pla
     assert len(done.compacted) == 1
     assert done.removed.work_folders == 8
     assert_same(state_of(platform), before)
+
+
+def test_the_pass_says_what_enters_and_what_leaves_the_catalog(world: World, platform: Platform, aws: Aws) -> None:
+    deliver(world, platform, ["a"], "run")
+    glue = GlueCatalog(aws.clients.glue(), aws.name("lake").replace("-", "_"))
+    settings = platform.settings.model_copy(update={"lake_days": {"cloudtrail_events": 30}})
+    catalog = LakeCatalog(platform.database, glue, "s3://example-lake/lake")
+    said: list[str] = []
+    keep_house(replace(platform, settings=settings, catalog=catalog), SETTLED + timedelta(days=400), say=said.append)
+    assert said[0] == "catalog: 1 hours created, 0 updated"
+    assert "catalog: 1 hours dropped" in said
 
 
 def test_a_pass_over_an_empty_installation_does_nothing(platform: Platform) -> None:

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -21,8 +20,7 @@ from iota_dagster.core.backtest.rules import LeftOut
 from iota_dagster.core.backtest.tallies import MOST_MATCHES, Tallies, Tally
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
-from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.hours import hour_of, hour_start
+from iota_dagster.core.hours import hour_start
 from iota_dagster.core.lake.history import PastFile, files_between
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.storage import Storage
@@ -38,14 +36,6 @@ class History:
 
     database: Database
     lake: Storage
-
-
-def event_hours(since: datetime, until: datetime) -> range:
-    """The event hours from one moment up to another; `SettingsError` when there are none."""
-    hours = range(hour_of(since), hour_of(until - timedelta(microseconds=1)) + 1)
-    if not hours:
-        raise SettingsError(f"nothing lies between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} (UTC)")
-    return hours
 
 
 def backtest(

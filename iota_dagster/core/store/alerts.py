@@ -116,6 +116,16 @@ def list_alerts(connection: sa.Connection, limit: int = 50, *, rule_id: str | No
     return [as_alert(row) for row in connection.execute(query).mappings()]
 
 
+def events_of(connection: sa.Connection, alert_ids: Collection[str]) -> dict[str, list[str]]:
+    """The ids of some alerts' events, by alert."""
+    found: dict[str, list[str]] = {alert_id: [] for alert_id in alert_ids}
+    for ids in chunked(list(alert_ids)):
+        query = sa.select(matches.c.alert_id, matches.c.event_id).where(matches.c.alert_id.in_(ids))
+        for alert_id, event_id in connection.execute(query):
+            found[alert_id].append(event_id)
+    return found
+
+
 def as_alert(row: Mapping[Any, Any]) -> Alert:
     """A row of `alerts`, which may have other columns beside it, as a value."""
     return Alert(**as_values(row, alerts))

@@ -110,6 +110,13 @@ def _finish(connection: sa.Connection, batch_id: str, now: datetime) -> None:
     )
 
 
+def left_as_they_are(connection: sa.Connection, root_run: str) -> list[tuple[str, str]]:
+    """The batches that a run could not do again, and why."""
+    c = run_batches.c
+    query = sa.select(c.batch_id, c.outcome).where(c.root_run == root_run, c.outcome.is_not(None)).order_by(c.batch_id)
+    return [(batch_id, why) for batch_id, why in connection.execute(query)]
+
+
 def ask_again(connection: sa.Connection, batch_ids: Sequence[str], reason: str) -> None:
     """Let done batches wait for being done again by the next run of their hour."""
     for ids in chunked(list(batch_ids)):

@@ -116,6 +116,37 @@ def pending_hours(connection: sa.Connection, now: datetime) -> list[Hour]:
     return list(connection.execute(sa.select(hours.c.delivery_hour).order_by(hours.c.delivery_hour)).scalars())
 
 
+def done_objects(connection: sa.Connection, span: range) -> dict[Hour, int]:
+    """The delivery hours of a span that the ledger knows, each with the number of its objects that are done."""
+    c = log_objects.c
+    processed = c.status.in_((ObjectStatus.DONE, ObjectStatus.QUARANTINED)) & c.batch_id.is_not(None)
+    counts = (
+        sa.select(c.delivery_hour, sa.func.sum(sa.case((processed, 1), else_=0)))
+        .where(c.delivery_hour.between(span[0], span[-1]))
+        .group_by(c.delivery_hour)
+    )
+    return {hour: int(count) for hour, count in connection.execute(counts)}
+
+
+def waiting_for_an_outage(connection: sa.Connection, now: datetime) -> list[tuple[Hour, str, int]]:
+    """What could not be read and is not tried again yet: (delivery hour, why, objects)."""
+    c = log_objects.c
+    held = (c.status == ObjectStatus.PENDING) & (c.retry_at > now)
+    query = sa.select(c.delivery_hour, c.error, sa.func.count()).where(held).group_by(c.delivery_hour, c.error)
+    return [(hour, error or "", count) for hour, error, count in connection.execute(query)]
+
+
+def count_unfinished(connection: sa.Connection) -> int:
+    """How many objects are pending or claimed."""
+    waiting = log_objects.c.status.in_((ObjectStatus.PENDING, ObjectStatus.CLAIMED))
+    return int(connection.execute(sa.select(sa.func.count()).select_from(log_objects).where(waiting)).scalar_one())
+
+
+def count_accounts(connection: sa.Connection) -> int:
+    """Of how many accounts there are objects, as their keys name them."""
+    return int(connection.execute(sa.select(sa.func.count(log_objects.c.account.distinct()))).scalar_one())
+
+
 def set_status(
     connection: sa.Connection, object_ids: Iterable[int], status: ObjectStatus, error: str | None = None
 ) -> None:
@@ -160,9 +191,9 @@ def status_counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
 
 
 def list_objects(
-    connection: sa.Connection, status: ObjectStatus | None = None, limit: int = 100
+    connection: sa.Connection, status: ObjectStatus | None = None, limit: int | None = 100
 ) -> list[dict[str, Any]]:
-    """The newest objects, of one status if asked."""
+    """The newest objects, of one status if asked; all of them where there is no limit."""
     query = sa.select(log_objects).order_by(log_objects.c.id.desc()).limit(limit)
     if status is not None:
         query = query.where(log_objects.c.status == status)

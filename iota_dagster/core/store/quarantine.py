@@ -51,8 +51,8 @@ def counts(connection: sa.Connection) -> list[Mapping[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def items(connection: sa.Connection, reason: str | None = None, limit: int = 100) -> list[Mapping[str, Any]]:
-    """The newest items, of one reason if asked, each with its object."""
+def items(connection: sa.Connection, reason: str | None = None, limit: int | None = 100) -> list[Mapping[str, Any]]:
+    """The newest items, of one reason if asked, each with its object; all of them where there is no limit."""
     query = _with_object().where(_asked_for((), reason)).order_by(quarantine.c.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -79,10 +79,16 @@ def drop(connection: sa.Connection, now: datetime, *, item_ids: Sequence[int] = 
 
 def item(connection: sa.Connection, item_id: int) -> Mapping[str, Any]:
     """One item, with its sample; `IotaError` when there is none."""
-    row = connection.execute(_with_object().where(quarantine.c.id == item_id)).mappings().first()
-    if row is None:
-        raise IotaError(f"quarantine has no item {item_id}: `iota quarantine list` shows what it has")
-    return dict(row)
+    require(connection, [item_id])
+    return dict(connection.execute(_with_object().where(quarantine.c.id == item_id)).mappings().one())
+
+
+def require(connection: sa.Connection, item_ids: Sequence[int]) -> None:
+    """`IotaError` that names what the quarantine does not have among some items."""
+    found = connection.execute(sa.select(quarantine.c.id).where(_asked_for(item_ids, None))) if item_ids else ()
+    if unknown := set(item_ids).difference(row.id for row in found):
+        names = ", ".join(map(str, sorted(unknown)))
+        raise IotaError(f"quarantine has no item {names}: `iota quarantine list` shows what it has")
 
 
 def retry(connection: sa.Connection, *, item_ids: Sequence[int] = (), reason: str | None = None) -> Retry:
