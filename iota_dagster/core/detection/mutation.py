@@ -7,6 +7,7 @@ alarm and counts as noticed. Needs the main thread of a Unix process, because of
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,13 +101,20 @@ class _TooLongError(BaseException):
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    before = signal.signal(signal.SIGALRM, _ring)
+    before, hook = signal.signal(signal.SIGALRM, _ring), sys.unraisablehook
+
+    def tell(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, _TooLongError):  # an alarm that a callback of the collector swallowed
+            hook(lost)
+
+    sys.unraisablehook = tell
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = hook
 
 
 def _ring(_number: int, _frame: FrameType | None) -> NoReturn:
