@@ -366,9 +366,22 @@ def test_touching_the_same_hours_again_is_not_forgotten(store: Database) -> None
         seen = correlations.touched(connection)
         correlations.touch_hours(connection, {key: False})
         correlations.settle(connection, seen)
-        assert correlations.touched(connection)[key] == correlations.Touch(1, True)
-        correlations.settle(connection, correlations.touched(connection))
+        now = correlations.touched(connection)
+        assert now[key].notify
+        assert now != seen
+        correlations.settle(connection, now)
         assert correlations.touched(connection) == {}
+
+
+def test_who_is_late_settles_no_change_made_since_another_settled(store: Database) -> None:
+    key = ("Login", hour_of(at(0)))
+    with store.begin() as connection:
+        correlations.touch_hours(connection, {key: True})
+        seen = correlations.touched(connection)
+        correlations.settle(connection, seen)
+        correlations.touch_hours(connection, {key: True})
+        correlations.settle(connection, seen)
+        assert correlations.touched(connection)[key].notify
 
 
 def test_in_a_touched_hour_only_what_is_new_pages(store: Database) -> None:

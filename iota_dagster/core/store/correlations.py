@@ -7,6 +7,7 @@ meanwhile stays touched. So no change is overlooked, whoever dies when, and noth
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ RuleHour = tuple[str, Hour]
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One change: which (it grows), and whether what follows from it may page."""
+    """One change: which (no other of its rule and hour has the number), and whether what follows from it may page."""
 
     version: int
     notify: bool
@@ -43,6 +44,8 @@ class StoredMatch:
 LOG_TYPE = "iota.correlation"
 """The log type of what correlation rules match: their events are other rules' matches."""
 
+_VERSION_BITS = 63
+"""What a signed 64-bit column takes."""
 _PARKED = "iota.Parked."
 """Begins the rule ids of work that is kept for rules which cannot be read at present."""
 _MINUTE = timedelta(minutes=1)
@@ -67,16 +70,15 @@ def touch(connection: sa.Connection, changed: Iterable[Any], notifying: Collecti
 def touch_hours(connection: sa.Connection, hours: Mapping[RuleHour, bool]) -> None:
     """Note that a rule's matches in some hours changed, and whether that may page.
 
-    In a fixed order, so that two calls cannot wait for each other.
+    In a fixed order, so that two calls cannot wait for each other. Versions are drawn and not counted: a count would
+    begin again once the row was settled, and who saw it before could settle a later change that it has not seen.
     """
-    table = correlation_work.c
-    again = upsert(
-        connection,
-        correlation_work,
-        update=(),
-        assign={"version": table.version + 1, "notify": sa.or_(table.notify, _excluded_notify)},
-    )
-    rows = [{"rule_id": rule, "hour": hour, "notify": notify} for (rule, hour), notify in sorted(hours.items())]
+    either = sa.or_(correlation_work.c.notify, _excluded_notify)
+    again = upsert(connection, correlation_work, update=("version",), assign={"notify": either})
+    rows = [
+        {"rule_id": rule, "hour": hour, "version": secrets.randbits(_VERSION_BITS), "notify": notify}
+        for (rule, hour), notify in sorted(hours.items())
+    ]
     if rows:
         connection.execute(again, rows)
 

@@ -360,7 +360,7 @@ correlation_work = sa.Table(
     metadata,
     sa.Column("rule_id", Text, primary_key=True),  # whose matches came, went or changed
     sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # of event time
-    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("version", sa.BigInteger, nullable=False),  # drawn anew with every change
     sa.Column("notify", sa.Boolean, nullable=False),  # an object's first completion brought some of it
 )
 

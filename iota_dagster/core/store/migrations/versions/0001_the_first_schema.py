@@ -142,7 +142,7 @@ def upgrade() -> None:
         "correlation_work",
         sa.Column("rule_id", sa.Text(), nullable=False),
         sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("notify", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("rule_id", "hour", name=op.f("pk_correlation_work")),
     )
