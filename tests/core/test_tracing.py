@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -179,7 +179,7 @@ def test_what_nobody_knows_is_unknown_and_says_what_was_searched(ingested: Platf
     found = tracer.trace("nobody", ALL)
     assert found.fate is Fate.UNKNOWN
     assert "2 event hours" in found.told
-    late = tracer.trace("calm", Scope(NOW + timedelta(days=1)))
+    late = tracer.trace("calm", Scope(datetime.now(UTC) + timedelta(days=1)))
     assert late.fate is Fate.UNKNOWN
     assert "2 older ones" in late.told
     assert "--hour" in late.told
