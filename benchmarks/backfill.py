@@ -13,36 +13,29 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.cloudtrail import Benchmark, benchmark_objects
 from benchmarks.measure import measure
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.demo.embedded_aws import embedded_aws
 
-IOTA = os.environ.get("IOTA_BENCH") or str(Path(sys.executable).with_name("iota"))
+IOTA = str(Path(sys.executable).with_name("iota"))
 BUCKET = "iota-benchmark"
 OBJECTS_PER_HOUR = 12
 """One every five minutes, as CloudTrail delivers them for each account and region."""
-SERVER = """\
-import logging, sys
-from moto.server import ThreadedMotoServer
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(*server.get_host_and_port(), flush=True)
-sys.stdin.read()
-"""
 
 
 def main() -> None:
     """Fill a bucket, backfill it into an empty home and print the figures."""
     arguments = _arguments()
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=arguments.hours)
-    with tempfile.TemporaryDirectory(prefix="iota-bench-") as folder, _server() as endpoint:
+    with (
+        tempfile.TemporaryDirectory(prefix="iota-bench-") as folder,
+        embedded_aws(Path(folder) / "moto.log") as endpoint,
+    ):
         written = _fill(Path(folder) / "logs", endpoint, arguments.events, arguments.hours, start)
         _report(written, arguments.hours, _backfill(Path(folder), endpoint, start))
 
@@ -52,17 +45,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=1_000_000, help="records to generate")
     parser.add_argument("--hours", type=int, default=168, help="delivery hours they are spread over")
     return parser.parse_args()
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """The endpoint of a moto server that ends with the block, or with this process."""
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stdout
-        host, port = process.stdout.readline().decode().split()
-        yield f"http://{host}:{port}"
-        process.stdin.close()
 
 
 def _fill(logs: Path, endpoint: str, events: int, hours: int, start: datetime) -> Benchmark:

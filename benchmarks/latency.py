@@ -24,17 +24,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import boto3
 import sqlalchemy as sa
 import yaml
 
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, deliveries
+from iota_dagster.demo.embedded_aws import MANAGEMENT, embedded_aws
 
 BUCKET = "latency-logs"
-ACCOUNT = "123456789012"
+ACCOUNT = MANAGEMENT
+START_SECONDS = 120
+"""How long Dagster may take to start."""
 RULE = """\
 def rule(event):
     return event.get("eventName") == "StopLogging"
@@ -60,10 +62,10 @@ RULE_YAML = {
 def main() -> None:
     """Run for a while and print the latencies."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory(prefix="iota-latency-") as folder, _moto() as endpoint:
+    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    with tempfile.TemporaryDirectory(prefix="iota-latency-") as folder:
         home = Path(folder)
-        environment = _configure(home, endpoint)
-        with _dagster(home, environment):
+        with embedded_aws(home / "moto.log") as endpoint, _dagster(home, _configure(home, endpoint)):
             puts = _put_for(endpoint, arguments.seconds, arguments.every)
             seen = _alerts(home, puts, patience=60)
     _report(puts, seen)
@@ -76,39 +78,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def _moto() -> Iterator[str]:
-    """A moto server in a process of its own."""
-    code = (
-        "from moto.server import ThreadedMotoServer as S; import time; s = S('127.0.0.1', 0, verbose=False); "
-        "s.start(); print(s.get_host_and_port()[1], flush=True); time.sleep(1e9)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        finally:
-            server.terminate()
-
-
-def client(endpoint: str, service: str) -> Any:
-    """A client of the moto server."""
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
+def _clients(endpoint: str) -> ClientFactory:
+    return ClientFactory(ClientOptions(endpoint_url=endpoint, region="us-east-1"))
 
 
 def _configure(home: Path, endpoint: str) -> dict[str, str]:
     """A bucket that tells a topic that tells a queue, and the settings; the environment for the children."""
-    queue_url = client(endpoint, "sqs").create_queue(QueueName="latency")["QueueUrl"]
-    topic = client(endpoint, "sns").create_topic(Name="latency")["TopicArn"]
+    clients = _clients(endpoint)
+    sns, s3 = clients.client("sns"), clients.s3()
+    queue_url = clients.sqs().create_queue(QueueName="latency")["QueueUrl"]
+    topic = sns.create_topic(Name="latency")["TopicArn"]
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:latency"
-    client(endpoint, "sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    s3 = client(endpoint, "s3")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_notification_configuration(
         Bucket=BUCKET,
@@ -127,13 +108,12 @@ def _configure(home: Path, endpoint: str) -> dict[str, str]:
         "integrations": [{"name": "measured", "bucket": BUCKET}],
     }
     (home / "iota.yaml").write_text(yaml.safe_dump(settings))
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    return {**os.environ, **keys, "IOTA_CONFIG": str(home / "iota.yaml")}
+    return {**os.environ, "IOTA_CONFIG": str(home / "iota.yaml")}
 
 
 @contextmanager
 def _dagster(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """`dagster dev` on the home, until its daemon ticks."""
+    """`dagster dev` on the home, from the moment when all parts of its daemon have given a heartbeat."""
     prepare = [sys.executable, "-m", "iota_dagster.home"]
     dagster_home = subprocess.run(prepare, env=environment, check=True, capture_output=True, text=True).stdout.strip()
     command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-p", "0"]
@@ -146,7 +126,7 @@ def _dagster(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
             start_new_session=True,
         )
         try:
-            time.sleep(15)
+            _wait_for_daemon(dagster_home, process, home / "dagster.log")
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -156,9 +136,20 @@ def _dagster(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+def _wait_for_daemon(dagster_home: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    import dagster as dg
+
+    end = time.monotonic() + START_SECONDS
+    with dg.DagsterInstance.from_config(dagster_home) as instance:
+        while not all(status.healthy for status in instance.get_daemon_statuses().values()):
+            if process.poll() is not None or time.monotonic() > end:
+                sys.exit(f"Dagster did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.5)
+
+
 def _put_for(endpoint: str, seconds: float, every: float) -> dict[str, datetime]:
     """Put an object every so often; the moment of each event's put, by its title."""
-    s3 = client(endpoint, "s3")
+    s3 = _clients(endpoint).s3()
     puts: dict[str, datetime] = {}
     start = time.monotonic()
     while (elapsed := time.monotonic() - start) < seconds:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,9 +30,10 @@ from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
 from iota_dagster.core.objects import Objects
 from iota_dagster.core.store.claims import Assignment
 from iota_dagster.core.store.database import Database
+from iota_dagster.demo.embedded_aws import MANAGEMENT, embedded_aws
 
 BUCKET = "bench-objects"
-ROLE = Role("arn:aws:iam::111122223333:role/reader", "bench")
+ROLE = Role(f"arn:aws:iam::{MANAGEMENT}:role/reader", "bench")
 HOUR = parse_hour_key("2026-11-22-10:00")
 
 
@@ -42,7 +41,11 @@ def main() -> None:
     """Put the objects, fetch them, print objects a second."""
     arguments = _arguments()
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with tempfile.TemporaryDirectory(prefix="iota-bench-") as folder, _moto() as (endpoint, server):
+    with (
+        tempfile.TemporaryDirectory(prefix="iota-bench-") as folder,
+        embedded_aws(Path(folder) / "moto.log") as endpoint,
+    ):
+        (server,) = psutil.Process().children()
         own = ClientFactory(ClientOptions(endpoint_url=endpoint, region="us-east-1"))
         items = _put(own, arguments.objects, arguments.bytes)
         accounts = Accounts({"bench": Account(None if arguments.direct else ROLE, "us-east-1")}, own)
@@ -50,7 +53,7 @@ def main() -> None:
         for number in range(1, arguments.rounds + 1):
             _report("server alone", server, len(items), lambda: _bare_gets(endpoint, items, arguments.workers))
             batch = Batch(f"round-{number}", HOUR, BatchStatus.OPEN, 1, 1, datetime.now(UTC), None, objects=items)
-            _report("Spool.fetch", server, len(items), lambda batch=batch: _fetch(spool, batch))
+            _report("Spool.fetch", server, len(items), partial(_fetch, spool, batch))
         for who, counts in accounts.requests().items():
             print(f"{who}: {counts.total()}")
 
@@ -63,17 +66,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often to measure")
     parser.add_argument("--direct", action="store_true", help="without a role")
     return parser.parse_args()
-
-
-@contextmanager
-def _moto() -> Iterator[tuple[str, psutil.Process]]:
-    command = [sys.executable, "-m", "iota_dagster.demo.aws_server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}", psutil.Process(server.pid)
-        finally:
-            server.terminate()
 
 
 def _put(own: ClientFactory, count: int, size: int) -> tuple[LogObject, ...]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.cloudtrail import benchmark_objects
 from benchmarks.measure import Measured, measure
 
-IOTA = os.environ.get("IOTA_BENCH") or str(Path(sys.executable).with_name("iota"))
+IOTA = str(Path(sys.executable).with_name("iota"))
 
 FIVE_RULES = (
     "administrator_rights_granted",

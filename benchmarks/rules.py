@@ -118,10 +118,10 @@ def _copy(rule: Rule, number: int, silent: bool) -> Rule:
 
 
 def _renamed(values: Values, number: int) -> Values:
-    texts = frozenset(f"{text}{number}" for text in values.exact)
-    return msgspec.structs.replace(
-        values, exact=texts, prefixes=frozenset(f"{text}{number}" for text in values.prefixes)
+    exact, prefixes, parts = (
+        frozenset(f"{text}{number}" for text in texts) for texts in (values.exact, values.prefixes, values.parts)
     )
+    return Values(exact, prefixes, parts, absent=False)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from iota_dagster.core.records import open_records
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.base import Shape, Source
 from iota_dagster.core.sources.classifier import Classifier
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "logs"
 TARGETS = {"AWS.VPCFlow": 300_000, "AWS.CloudTrail": 40_000}
@@ -56,7 +56,7 @@ def fixture_records() -> dict[str, list[tuple[Source, list[bytes]]]]:
             continue
         classifier = Classifier(sources, path.name, None)
         with path.open("rb") as stream:
-            for chunk in open_records(stream, headers=headers_of(sources)):
+            for chunk in open_records(stream, headers=headers_within(sources, list(SOURCES))):
                 for source, start, stop in classifier.runs(chunk.records, chunk.header):
                     if source is not None:
                         found.setdefault(source.log_type, []).append((source, chunk.records[start:stop]))

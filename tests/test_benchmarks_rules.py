@@ -1,12 +1,15 @@
 """The benchmark of rules: what it compares is comparable."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.rules import LOG_TYPE, as_json, copies, events, judge, judge_unrouted, of_log_type
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.rule import RulePack
+from iota_dagster.core.detection.values import Values
 
 RULES = Path(__file__).parent.parent / "rules" / "aws_cloudtrail"
 EVENTS = 300
@@ -41,3 +44,10 @@ def test_copies_find_the_same_but_silent_ones_nothing(pack: RulePack, records: l
     assert all(rule.need for rule in pack.rules if rule.id in {match.rule_id for match in once})
     assert len(judge(copies(pack, 2), records).matches) == 2 * len(once)
     assert len(judge(copies(pack, 2, silent=True), records).matches) == len(once)
+
+
+def test_a_silent_copy_asks_for_no_text_that_its_rule_asks_for_and_for_no_missing_field(pack: RulePack) -> None:
+    asked = Values(frozenset({"a"}), frozenset({"b"}), frozenset({"c"}), absent=True)
+    rule = msgspec.structs.replace(pack.rules[0], need={"eventName": asked})
+    _, silent = copies(replace(pack, rules=(rule,)), 2, silent=True).rules
+    assert silent.need == {"eventName": Values(frozenset({"a1"}), frozenset({"b1"}), frozenset({"c1"}))}

@@ -21,8 +21,8 @@ from tests.platform.waiting import wait_until
 from tests.road.state import State, assert_same
 
 pytestmark = pytest.mark.timeout(300)
-REBOOT_SECONDS = 60.0
-"""30 are promised; but the machine that tests run on does other things too. How slow it is, the first start tells."""
+REBOOT_SECONDS = 30.0
+"""Within these, a reboot's work is made good, the time that Dagster takes to start and to launch runs not counted."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,6 @@ def test_after_a_reboot_everything_is_done_soon_without_a_hand(installation: Ins
         installation.daemon.start()
 
     times = tell_and_strike(installation, (READING, reboot))
-    assert times.after < max(REBOOT_SECONDS, 3 * times.before)
+    assert times.after - times.before < REBOOT_SECONDS  # before: the same start, up to where the reboot came
     assert_same(installation.state(), undisturbed)
     assert installation.daemon.stop() == []

@@ -115,8 +115,9 @@ def compact_until(world: World, hour: Hour, trail: Path, kill_at: int | None) ->
 
 
 def run_quietly(world: World, root: str, hours: Sequence[Hour], barrier: Path) -> None:
-    """One run in a process of its own, from the moment when a file is there."""
+    """One run in a process of its own: opens the store, says so by a file `ready-<root>`, waits for the barrier's."""
     with world.opened() as platform:
+        barrier.with_name(f"ready-{root}").touch()
         while not barrier.exists():
             os.sched_yield()
         run_once(platform.road, root, hours)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from iota_dagster.core.aws.glue import GlueCatalog
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.hours import hour_of
+from iota_dagster.core.hours import hour_start
 from iota_dagster.core.lake.catalog import LakeCatalog
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact, compact_due, due
 from iota_dagster.core.lake.expiry import Retention, aged, bring_back, expire_aged
@@ -205,10 +205,18 @@ def test_hours_past_their_days_leave_the_lake_and_their_files_go_a_day_later(wor
     assert list(platform.lake.list(f"{TABLE}/")) == []
 
 
-def test_an_hour_expires_by_the_end_of_its_last_minute() -> None:
+def test_an_hour_expires_when_its_last_minute_is_past_its_days(world: World, platform: Platform) -> None:
+    with_two_hours(world, platform)
+    end = hour_start(TEN) + timedelta(days=1)
+    for moment, expected in ((end - timedelta(seconds=1), []), (end, [NINE])):
+        assert [item.hour for item in aged(platform.road.lake, DAYS, moment)] == expected
+        assert [item.hour for item in expire_aged(platform.road.lake, DAYS, moment)] == expected
+
+
+def test_a_table_without_days_of_its_own_has_those_of_the_others() -> None:
     assert Retention({"*": 3, "one": 1}).of("one") == timedelta(days=1)
     assert Retention({"*": 3, "one": 1}).of("other") == timedelta(days=3)
-    assert hour_of(NOW - timedelta(days=1)) == TEN + 2 - 24
+    assert Retention({"one": 1}).of("other") is None
 
 
 def test_a_backfill_and_a_late_delivery_bring_no_row_back(world: World, platform: Platform) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -16,6 +17,7 @@ from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store.commit import Commit
 from iota_dagster.core.work import WorkFolder
 from iota_dagster.platform import Platform
+from tests.platform.waiting import wait_until
 from tests.road.crash import run_quietly
 from tests.road.state import State, assert_same, state_of
 from tests.road.stores import Stores
@@ -91,6 +93,15 @@ def test_any_interleaving_of_two_backfills_changes_nothing(
         stores.forget(copy)
 
 
+def release(barrier: Path, roots: str) -> None:
+    """Let runs of other processes go once all of them have opened their store; or else, so that they end."""
+    ready = [barrier.with_name(f"ready-{root}") for root in roots]
+    try:
+        wait_until(lambda: all(file.exists() for file in ready), "all have opened the store", 30)
+    finally:
+        barrier.touch()
+
+
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_two_processes_at_once_keep_each_event_once(stores: Stores, start: tuple[World, State], group: int) -> None:
     world, expected = start
@@ -100,7 +111,7 @@ def test_two_processes_at_once_keep_each_event_once(stores: Stores, start: tuple
             barrier = copy.home.parent / "go"
             one.start(run_quietly, copy, "a", [TEN], barrier)
             other.start(run_quietly, copy, "b", [ELEVEN], barrier)
-            barrier.touch()
+            release(barrier, "ab")
             assert (one.wait(), other.wait()) == (0, 0)
             with copy.opened() as platform:
                 assert_same(state_of(platform, any_order=True), expected)
