@@ -51,7 +51,7 @@ class Limits(Model):
     decompressed_bytes: Size = Field(ByteSize(16 * GIB), description="Most bytes that an object may unpack to.")
     ratio: PositiveInt = Field(2000, description="Most bytes out of one compressed byte, against zip bombs.")
     record_bytes: Size = Field(ByteSize(4 * MIB), description="Largest single record.")
-    nesting: PositiveInt = Field(100, description="Deepest nesting of a record.")
+    nesting: PositiveInt = Field(100, le=500, description="Deepest nesting of a record, 500 at most.")
 
 
 class Bloom(Model):

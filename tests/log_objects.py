@@ -8,11 +8,11 @@ from pathlib import Path
 
 from iota_dagster.core.sources.base import HeadedSource, Source
 from iota_dagster.core.sources.built_in import BUILT_IN
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 from tests.core.reading import read
 
 FOLDER = Path(__file__).parent / "fixtures" / "logs"
-HEADERS = headers_of(BUILT_IN)
+HEADERS = headers_within(BUILT_IN, [source.log_type for source in BUILT_IN])
 RECORDS = {
     "AWS.ALB": 11,
     "AWS.AuroraMySQLAudit": 7,

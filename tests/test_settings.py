@@ -180,6 +180,7 @@ def test_a_mistyped_variable_is_an_error() -> None:
         ("IOTA_INTEGRATIONS__3__BUCKET", "logs", "there is no integrations[3] to change"),
         ("IOTA_HOME__X", "1", "home has no settings of its own"),
         ("IOTA_LIMITS__RATIOS", "1", "limits.ratios: unknown setting, did you mean ratio?"),
+        ("IOTA_LIMITS__NESTING", "501", "limits.nesting: expected less than or equal to 500, got '501'"),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, value: str, expected: str) -> None:

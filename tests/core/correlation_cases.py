@@ -6,7 +6,7 @@ import textwrap
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from iota_dagster.core.detection import yaml12
+from iota_dagster.core import yaml12
 from iota_dagster.core.detection.correlation.metadata import read_correlation
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import Signal

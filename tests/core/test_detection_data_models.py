@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from iota_dagster.core.detection.data_models import DataModel, DataModelError, DataModels
 from iota_dagster.core.detection.event import Event, EventContext
 from iota_dagster.core.detection.shared_files import DataModelFile
-from iota_dagster.core.detection.yaml12 import load
+from iota_dagster.core.yaml12 import load
 
 YAML = """
 AnalysisType: datamodel

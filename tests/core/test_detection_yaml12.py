@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.detection.yaml12 import YamlError, load
+from iota_dagster.core.yaml12 import YamlError, load
 
 TEXT = st.text(string.printable.strip() + " äß€", max_size=20)
 JSON = st.recursive(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from iota_dagster.core.detection import yaml12
+from iota_dagster.core import yaml12
 from iota_dagster.core.detection.attack import REPORT, TACTICS, tactic_and_technique
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.lint_queries import query_problems

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from iota_dagster.core.detection import yaml12
+from iota_dagster.core import yaml12
 from iota_dagster.core.detection.rule import Rule, RulePack
 from iota_dagster.core.detection.scheduled_query import LOG_TYPE_PREFIX, sql_parameters
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
-from iota_dagster.core.detection import yaml12
+from iota_dagster.core import yaml12
 from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.conditions import ConditionError, compile_conditions, necessary
 from iota_dagster.core.detection.constants import Module, Modules

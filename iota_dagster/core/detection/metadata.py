@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from iota_dagster.core.detection.yaml12 import Document
+from iota_dagster.core.yaml12 import Document
 
 ID_KEYS = {
     "rule": "RuleID",

@@ -98,6 +98,7 @@ class _Sources(CodeFiles):
 def stamps_of(folders: Sequence[Path]) -> Iterator[Stamp]:
     """The stamps of all files that a pack is read from, and of those that read it."""
     yield sys.version, 0, 0
+    yield _stamp(Path(__file__).parents[1] / "yaml12.py")
     for folder in [*folders, *_helpers(folders), Path(__file__).parent]:
         yield from _stamps_below(folder)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from iota_dagster.core.detection.metadata import Text, Texts, read_document
 from iota_dagster.core.detection.schedule import Cron, Schedule, ScheduleError
-from iota_dagster.core.detection.yaml12 import Document
+from iota_dagster.core.yaml12 import Document
 
 LOG_TYPE_PREFIX = "iota.query."
 """A query's rows are shown to rules as events of the log type that is this and the query's name."""

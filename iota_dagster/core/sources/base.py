@@ -59,7 +59,11 @@ class Readings:
 
 
 class Source(Protocol):
-    """One log type: how to know it, read it and store it. It holds no state; equal sources read alike."""
+    """One log type: how to know it, read it and store it.
+
+    Equal sources read alike, whatever they were asked before: what one keeps (`UserLines` the lines that it has taken
+    apart, up to a bound) only saves time.
+    """
 
     @property
     def log_type(self) -> str:
@@ -88,7 +92,7 @@ class Source(Protocol):
 
     @property
     def parser_version(self) -> int:
-        """Raised whenever the same bytes would give another reading."""
+        """Changes whenever the same bytes would give another reading."""
         ...
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iota_dagster.core.sources.fields import Layout, flag, found_in, moment, structure, text
 from iota_dagster.core.sources.finders import DOMAIN, IP, USER
 from iota_dagster.core.sources.json_source import JsonSource
-from iota_dagster.core.sources.marks import TEXT_VALUE, Marks
+from iota_dagster.core.sources.marks import TEXT_VALUE, Marks, keys
 
 _LAYOUT = Layout(
     (
@@ -30,17 +30,7 @@ _LAYOUT = Layout(
     time=("When",),
     identity=("ID",),
 )
-_OTHERS = (
-    "ActorType",
-    "ActorEmail",
-    "ActorID",
-    "ActorIP",
-    "OwnerID",
-    "ResourceType",
-    "ResourceID",
-    "Interface",
-    "When",
-)
+_OTHERS = keys("ActorType ActorEmail ActorID ActorIP OwnerID ResourceType ResourceID Interface When")
 
 SOURCE = JsonSource(
     "Cloudflare.Audit",

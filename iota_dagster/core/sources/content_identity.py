@@ -1,6 +1,7 @@
 """Log types whose vendor's ids name a request and not a record: what the record says is then part of its identity.
 
-So a record that is delivered again is known, whatever object it comes in, and no two that differ are taken for one.
+So a record that is delivered again is known, whatever object it comes in and whatever whitespace it is written with, if
+its keys are in the order they were in; and no two that differ are taken for one.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +32,7 @@ from iota_dagster.core.sources.kinds import Kind, Values, to_column
 from iota_dagster.core.sources.times import NANOSECOND, to_microseconds
 
 _DOTS = re.compile(r"(?<!\\)\.")
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ class Layout:
     """A source's fields, and which of them say when, who and where.
 
     `time` and the others are paths of fields, the most telling first: the first with a value counts. `identity` are
-    paths whose values together are the vendor's unique id; a record that lacks one of them has none.
+    paths whose values together are the vendor's unique id, several of them as a JSON list; a record that lacks one of
+    them has none.
     """
 
     fields: tuple[Field, ...]
@@ -173,8 +176,9 @@ class Layout:
             return [None] * size
         if len(self.identity) == 1:
             return [_id_text(value) or None for value in _listed(taken[self.identity[0]])]
-        parts = zip(*(map(_id_text, _listed(taken[path])) for path in self.identity), strict=True)
-        return [":".join(found) if all(found) else None for found in parts]
+        parts = list(zip(*(map(_id_text, _listed(taken[path])) for path in self.identity), strict=True))
+        texts = _encode_lines(parts).decode().split("\n")[:-1]  # JSON lists: other values never give the same text
+        return [text if all(found) else None for text, found in zip(texts, parts, strict=True)]
 
     def indicators(self, arrays: Mapping[str, pa.Array]) -> dict[str, pa.ListArray]:
         """What the fields' texts say of each indicator, from their columns by path; a column may be missing."""

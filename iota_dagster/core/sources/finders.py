@@ -18,13 +18,13 @@ _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{1,62}")
 _EMAIL = re.compile(r"[^\s@:/,;<>\"]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_ACCOUNT_DIGITS = 12
+_ACCOUNT = re.compile("[0-9]{12}")
 _INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})")
 _ARN_INSTANCE = re.compile(r"[:/](i-(?:[0-9a-f]{17}|[0-9a-f]{8}))(?![0-9a-f])")
 _SHA256 = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{64})")
 _PRINCIPAL = re.compile(r"arn:[^:]*:(?:iam|sts)::[0-9]*:(user|role|assumed-role|federated-user)/(.+)")
 _PORT = re.compile(r"(\[[^\]]*\]|[^:]*):\d{1,5}")
-_URL_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@\s]*@)?(\[[^\]/?#\s]*\]|[^/?#:\s]*)")
+_URL_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#\s]*@)?(\[[^\]/?#\s]*\]|[^/?#:\s]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,11 @@ def domain(text: str) -> str | None:
     return name.lower() if _DOMAIN.fullmatch(name) else None
 
 
+def account_id(text: str) -> str | None:
+    """The AWS account id that a text is; None when it is none."""
+    return text if _ACCOUNT.fullmatch(text) else None
+
+
 def _without_port(text: str) -> str:
     found = _PORT.fullmatch(text)
     return found[1].strip("[]") if found else text
@@ -84,7 +89,7 @@ def _user(text: str) -> tuple[Words, Words]:
 
 
 def _account(text: str) -> Words:
-    return (text,) if len(text) == _ACCOUNT_DIGITS and text.isdecimal() else NO_WORDS
+    return _one(account_id(text))
 
 
 def _arn(text: str) -> tuple[Words, Words, Words]:

@@ -92,8 +92,8 @@ class _GitHubWebhook(JsonSource):
                 )
             ),
             description="Pushes, pull requests, alerts and settings of GitHub repositories and organizations",
+            tree=RecordTree((*_LAYOUT.fields, *_ABOUT)),
         )
-        self._tree = RecordTree((*_LAYOUT.fields, *_ABOUT))
 
     def read_many(self, records: Sequence[bytes]) -> Readings:
         """See `Source.read_many`."""

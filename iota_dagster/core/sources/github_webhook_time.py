@@ -13,14 +13,10 @@ from collections.abc import Iterable
 import msgspec
 
 from iota_dagster.core.sources.lenient import read_leniently
+from iota_dagster.core.sources.marks import keys
 from iota_dagster.core.sources.times import Written
 
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-THINGS = _names(
+THINGS = keys(
     """location comment review thread deployment_status workflow_job deployment workflow_run check_run check_suite alert
     security_advisory repository_advisory rule repository_ruleset key hook release sub_issue issue pull_request
     milestone discussion label forkee build package registry_package merge_group projects_v2_item

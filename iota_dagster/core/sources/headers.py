@@ -20,23 +20,19 @@ SURE_WORDS = 4
 _SURE = re.compile(rb"(?:[^\w\x80-\xff]*+[\w.\x80-\xff-]++){%d}" % SURE_WORDS)
 
 
-def headers_of(sources: Iterable[Source]) -> Headers:
-    """The headers that some of the sources know."""
-    return _headers_of(tuple(sources), None, sure=False)
-
-
 def headers_within(sources: Iterable[Source], log_types: Sequence[str] | None) -> Headers:
     """The headers in an object whose integration declares these types; None: it declares none."""
-    return _headers_of(tuple(sources), None if log_types is None else tuple(log_types), sure=log_types is None)
+    return _headers_within(tuple(sources), None if log_types is None else tuple(log_types))
 
 
 @lru_cache(maxsize=64)  # to ask each source whether it is headed takes longer than to read a tiny object
-def _headers_of(sources: tuple[Source, ...], log_types: tuple[str, ...] | None, *, sure: bool) -> Headers:
+def _headers_within(sources: tuple[Source, ...], log_types: tuple[str, ...] | None) -> Headers:
     allowed = [source for source in sources if log_types is None or source.log_type in log_types]
     headed = [source for source in allowed if isinstance(source, HeadedSource)]
     starts = frozenset(start for source in headed for start in source.header_starts)
 
     def is_header(line: bytes) -> bool:
-        return (not sure or _SURE.match(line) is not None) and any(source.is_header(line) for source in headed)
+        sure = log_types is not None or _SURE.match(line) is not None
+        return sure and any(source.is_header(line) for source in headed)
 
     return Headers(starts, is_header)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from iota_dagster.core.sources import finders
-from iota_dagster.core.sources.times import nanoseconds
+from iota_dagster.core.sources.times import nanoseconds, nanoseconds_of
 from iota_dagster.core.sources.user_schema import FieldType, Indicator
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
@@ -63,7 +63,7 @@ def are_times(texts: Sequence[str]) -> bool:
 
 
 def _are_epochs(name: str, values: Iterable[float]) -> bool:
-    found = [nanoseconds(repr(value)) for value in values]
+    found = [nanoseconds_of(value) for value in values]
     return bool(_TIME_NAME.search(snake(name))) and all(moment and _EARLIEST <= moment < _LATEST for moment in found)
 
 

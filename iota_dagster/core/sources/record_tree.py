@@ -88,8 +88,12 @@ def _plant(root: _Place, item: Field) -> None:
     for number, part in enumerate(parts):
         name = part.removesuffix("[]")
         place = place.below.setdefault(name, _Place())
-        if part != name and number < len(parts) - 1:
-            place.items = through_items = True
+        if number < len(parts) - 1:
+            listed = part != name
+            if place.below and place.items is not listed:
+                raise ValueError(f"{item.path} and another field disagree: {name} is a list to one of them only")
+            place.items = listed
+            through_items |= listed
     if item.kind is Kind.JSON:
         place.structure = item.path
         return

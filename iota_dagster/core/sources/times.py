@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ Written = str | int | float | None
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,12})?")
 _TEXT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,12}))?)?|(?=[Z+-]))"
-    r" ?(?:[Zz]|UTC|([+-])([0-9]{2}):?([0-9]{2})?)?"
+    r" ?(?:[Zz]|UTC|([+-])([01][0-9]|2[0-3]):?([0-5][0-9])?)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECONDS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
@@ -36,11 +37,12 @@ def times(values: Sequence[Written]) -> pa.TimestampArray:
 
     In microseconds, or in nanoseconds where some value has them and all fit into 64 bits.
     """
-    if set(map(type, values)) <= {int, type(None)}:
+    kinds = set(map(type, values))
+    if kinds <= {int, type(None)}:
         return _from_nanoseconds([_of_number(value) if isinstance(value, int) else None for value in values])
-    return times_of_texts(
-        pa.array([repr(value) if isinstance(value, int | float) else value for value in values], TEXT)
-    )
+    if kinds <= {str, type(None)}:
+        return times_of_texts(pa.array(values, TEXT))
+    return _from_nanoseconds([nanoseconds_of(value) for value in values])
 
 
 def times_of_texts(texts: pa.StringArray) -> pa.TimestampArray:
@@ -51,6 +53,13 @@ def times_of_texts(texts: pa.StringArray) -> pa.TimestampArray:
         encoded = texts.dictionary_encode()
         known = _from_nanoseconds([nanoseconds(text) for text in encoded.dictionary.to_pylist()])
         return known.take(encoded.indices)
+
+
+def nanoseconds_of(value: Written) -> int | None:
+    """Nanoseconds since 1970 of a time as a record has it; None when it is no time."""
+    if isinstance(value, float):
+        return _of_number(Decimal(repr(value))) if isfinite(value) else None
+    return nanoseconds(value if isinstance(value, str) else repr(value))
 
 
 def nanoseconds(text: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import yaml
 
-from iota_dagster.core.detection import yaml12
+from iota_dagster.core import yaml12
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources.user_check import Place, Problem, Taken, problems
 from iota_dagster.core.sources.user_schema import UserSchema

@@ -14,7 +14,7 @@ import functools
 import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from re import _parser as parser  # type: ignore[attr-defined]  # the only reader of Python's patterns that there is
 from typing import Any
 
@@ -24,9 +24,13 @@ _MOST_WAYS = 64
 _BEYOND = (r"\d", r"\s", r"\w", r"\W")
 """What stands, each by one bit after those of ASCII, for all other characters; the first that takes one counts."""
 _OTHERS = ((1 << len(_BEYOND)) - 1) << 128
+_FOLDED = sum(1 << ord(letter) for letter in "iIkKsS")
+"""Letters that some other character is equal to where case does not count, as the Kelvin sign to k."""
 _ALL = (1 << 128 + len(_BEYOND)) - 1
 _SINGLE = ("ANY", "AT", "IN", "LITERAL", "NOT_LITERAL")
 """What has but one way to go on."""
+_UNSUPPORTED = re.ASCII | re.LOCALE
+_UNSUPPORTED_SAID = "the flags a and L are not supported: leave them out"
 _Node = tuple[Any, Any]
 
 
@@ -81,11 +85,21 @@ class _Looker:
         elif kind == "BRANCH":
             self._look_at_branches(what[1], follow, loop)
         elif kind == "SUBPATTERN":
-            self.look(what[3], follow, loop)
+            self._within(what).look(what[3], follow, loop)
         elif kind == "ATOMIC_GROUP":
             self.look(what, follow, loop)
         elif kind in ("ASSERT", "ASSERT_NOT", "GROUPREF", "GROUPREF_EXISTS"):
             raise PatternRefused("looking ahead or behind and references to groups are not supported: leave them out")
+
+    def _within(self, group: Any) -> _Looker:
+        """Who looks into a group, with the flags that it sets and clears."""
+        _, added, removed, _ = group
+        if added & _UNSUPPORTED:
+            raise PatternRefused(_UNSUPPORTED_SAID)
+        if removed & re.DOTALL:
+            raise PatternRefused("the flag s cannot be switched off: write [^\\n] for what stays on its line")
+        fold = bool((self.fold or added & re.IGNORECASE) and not removed & re.IGNORECASE)
+        return self if fold is self.fold else replace(self, fold=fold)
 
     def _look_at_repeat(self, node: _Node, follow: int, loop: bool) -> None:
         least, most, body = node[1]
@@ -140,8 +154,10 @@ class _Looker:
         if kind == "BRANCH":
             parts = [self.first(branch) for branch in what[1]]
             return _union(first for first, _ in parts), any(empty for _, empty in parts)
-        if kind in ("SUBPATTERN", "ATOMIC_GROUP"):
-            return self.first(what[3] if kind == "SUBPATTERN" else what)
+        if kind == "SUBPATTERN":
+            return self._within(what).first(what[3])
+        if kind == "ATOMIC_GROUP":
+            return self.first(what)
         if kind in _SINGLE and kind != "AT":
             return _characters(node, self.fold), False
         return 0, True  # an anchor
@@ -175,7 +191,7 @@ def _characters(node: _Node, fold: bool) -> int:
         return _ALL & ~_certain(node)
     if kind == "RANGE":
         return _union(_one(code, fold) for code in range(what[0], min(what[1], 127) + 1)) | (
-            _OTHERS if what[1] > 127 else 0
+            _one(what[1], fold) if what[1] > 127 else 0
         )
     if kind == "CATEGORY":
         return _category(str(what))
@@ -193,7 +209,7 @@ def _certain(node: _Node) -> int:
 
 def _one(code: int, fold: bool) -> int:
     if code > 127:
-        return _OTHERS
+        return _OTHERS | _FOLDED if fold else _OTHERS
     letter = chr(code)
     return _union(1 << ord(each) for each in {letter, letter.swapcase()}) | _OTHERS if fold else 1 << code
 
@@ -215,11 +231,9 @@ def trust(pattern: str) -> Trust:
         nodes = parser.parse(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise PatternRefused(f"this is no regular expression: {error}") from None
-    if re.search(r"\(\?[a-zA-Z]*[aLu]", pattern):
-        raise PatternRefused("the flags a, L and u are not supported: leave them out")
-    if re.search(r"\(\?[a-zA-Z]*-[a-zA-Z]*s", pattern):
-        raise PatternRefused("the flag s cannot be switched off: write [^\\n] for what stays on its line")
-    fold = re.search(r"\(\?[a-zA-Z]*i", pattern) is not None
-    looker = _Looker(fold, all_lines=bool(nodes.state.flags & re.DOTALL))
+    flags = nodes.state.flags
+    if flags & _UNSUPPORTED:
+        raise PatternRefused(_UNSUPPORTED_SAID)
+    looker = _Looker(fold=bool(flags & re.IGNORECASE), all_lines=bool(flags & re.DOTALL))
     looker.look(nodes, 0, loop=False)
     return Trust(LONGEST_LINE if looker.choices.endless else None, looker.choices.one_line)

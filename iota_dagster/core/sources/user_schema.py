@@ -1,7 +1,7 @@
 """A user's own log type as plain values: what its YAML file says, checked; see `user_files` for reading one.
 
-A schema crosses process borders with every batch and is hashable by its canonical form, so it holds nothing but texts
-and tuples.
+A schema crosses process borders with every batch as its canonical form, and is compared and hashed by that too: the
+fixed values `1` and `true` are equal to Python, but not the same.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import zlib
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 Format = Literal["json", "csv", "regex"]
 FieldType = Literal["text", "integer", "number", "flag", "time", "words", "json"]
@@ -69,6 +70,9 @@ class UserMarks(_Part, frozen=True):
     pattern: str = ""
 
 
+_NO_MARKS = UserMarks()
+
+
 class UserSchema(_Part, frozen=True):
     """One log type. `time`, `identity`, `account` and `region` name fields by their columns."""
 
@@ -81,7 +85,7 @@ class UserSchema(_Part, frozen=True):
     identity: tuple[str, ...] = ()
     account: str = ""
     region: str = ""
-    marks: UserMarks = UserMarks()
+    marks: UserMarks = _NO_MARKS
     key: str = ""
 
     @property
@@ -91,13 +95,15 @@ class UserSchema(_Part, frozen=True):
 
     @property
     def canonical(self) -> bytes:
-        """The schema as JSON; equal for equal schemas, and what `of_canonical` takes."""
-        return _encode(self)
+        """The schema as JSON: what tells it from others, and what `of_canonical` takes."""
+        bare = self.marks == _NO_MARKS  # only the default itself is left out, not what is equal to it
+        return _encode(replace(self, marks=_NO_MARKS) if bare else self)
 
     @property
     def version(self) -> int:
-        """A number that changes with the schema."""
-        return zlib.crc32(self.canonical)
+        """A number that changes with the schema, its descriptions aside: they change no reading."""
+        fields = tuple(replace(item, description="") for item in self.fields)
+        return zlib.crc32(replace(self, description="", fields=fields).canonical)
 
     def field(self, name: str) -> UserField:
         """The field of a column; `KeyError` when there is none."""
@@ -108,6 +114,9 @@ class UserSchema(_Part, frozen=True):
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return of_canonical, (self.canonical,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UserSchema) and self.canonical == other.canonical
 
     def __hash__(self) -> int:
         return hash(self.canonical)

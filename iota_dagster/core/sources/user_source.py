@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cached_property
 
-import msgspec
 import pyarrow as pa
 
 from iota_dagster.core.errors import RecordRejected
@@ -77,10 +75,7 @@ class UserSource:
         if self._time:
             (path,) = self.layout.time
             taken[path] = self._time(taken[path])
-        found = self.layout.readings(taken, size, rejected)
-        if len(self.layout.identity) < 2:
-            return found
-        return replace(found, event_id=_joined([taken[path] for path in self.layout.identity]))
+        return self.layout.readings(taken, size, rejected)
 
 
 def required_fields(schema: UserSchema) -> list[UserField]:
@@ -109,9 +104,3 @@ def _layout(schema: UserSchema, by_path: bool) -> Layout:
         account=(path(schema.account),) if schema.account else (),
         region=(path(schema.region),) if schema.region else (),
     )
-
-
-def _joined(parts: Sequence[Values]) -> list[str | None]:
-    """Ids of several values, such that different values never give the same id."""
-    rows = zip(*parts, strict=True)
-    return [None if None in row or "" in row else msgspec.json.encode([*map(str, row)]).decode() for row in rows]

@@ -25,6 +25,8 @@ _MOST_KEPT = 8_192
 """Lines that wait between `accepts` and `read_many`: a block of rows, and a chunk that it is filled from."""
 _LONGEST_KEPT = 2_048
 """Bytes of such a line; a longer one is taken apart again."""
+_MOST_KEPT_BYTES = 4 << 20
+"""Bytes of all such lines of one source."""
 _START_BYTES = 4
 _SHOWN = 120
 
@@ -32,7 +34,8 @@ _SHOWN = 120
 class UserLines(UserSource):
     """Lines that `split` takes apart; see `sources.base.Source` for what each part means.
 
-    To know whose a line is it must be taken apart; what comes of it is kept until the line is read.
+    To know whose a line is it must be taken apart; what comes of it is kept until the line is read, or forgotten where
+    too much would be kept.
     """
 
     shape = Shape.LINE
@@ -45,22 +48,26 @@ class UserLines(UserSource):
         self.specificity = specificity + len(needed)
         self.marks = marks + "".join(f", with {item.place}" for item in needed)
         self._kept: dict[bytes, _Row] = {}
+        self._kept_bytes = 0
 
     def accepts(self, record: bytes) -> bool:
         """See `Source.accepts`."""
         row = None if record.startswith(b"{") else self._row(record)
         if row is None:
             return False
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()  # accepted, and never read
         if len(record) <= _LONGEST_KEPT:
+            if len(self._kept) >= _MOST_KEPT or self._kept_bytes + len(record) > _MOST_KEPT_BYTES:
+                self._kept.clear()  # accepted, and never read
+                self._kept_bytes = 0
             self._kept[record] = row
+            self._kept_bytes += len(record)
         return True
 
     def read_many(self, records: Sequence[bytes]) -> Readings:
         """See `Source.read_many`."""
         kept = self._kept
         found = [kept.pop(record, None) or self._row(record) for record in records]
+        self._kept_bytes = sum(map(len, kept))
         error = RecordRejected("malformed", f"{self.log_type}: the line has not its fields")
         rejected = {position: error for position, row in enumerate(found) if row is None}
         rows = [row for row in found if row is not None]

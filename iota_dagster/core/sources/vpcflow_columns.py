@@ -5,7 +5,6 @@ Arrow's CSV reader splits the lines, numbers are cast as a whole, and what remai
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from pyarrow import csv
 from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.columns import MOMENT, TEXT, united
-from iota_dagster.core.sources.finders import address
+from iota_dagster.core.sources.finders import account_id, address
 from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.record_tree import RecordTree
 from iota_dagster.core.sources.times import times, to_microseconds
@@ -31,7 +30,6 @@ _INTEGER = Kind.INTEGER.column
 _SECONDS_BELOW = 10**11  # a larger number is a time in a smaller unit, see `times`
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^(?:{_BYTE}\.){{3}}{_BYTE}$"
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _TREE = RecordTree(FIELDS)
 _PARSE = csv.ParseOptions(delimiter=" ", quote_char=False, double_quote=False, ignore_empty_lines=False)
 
@@ -112,17 +110,12 @@ def readings(columns: Columns, size: int, rejected: Rejected) -> Readings:
     return Readings(
         event_time=pc.coalesce(start, end) if start.null_count else start,
         event_id=[None] * size,
-        account=_each(every["account_id"], _account, TEXT).to_pylist(),
+        account=_each(every["account_id"], account_id, TEXT).to_pylist(),  # `unknown` for interfaces of AWS's own
         region=every["region"].to_pylist(),
         columns=list(every.values()),
         indicators=LAYOUT.indicators(columns) | _addresses([columns[name] for name in ADDRESSES if name in columns]),
         rejected=rejected,
     )
-
-
-def _account(text: str) -> str | None:
-    """An account id; AWS writes `unknown` for interfaces of its own."""
-    return text if _ACCOUNT.fullmatch(text) else None
 
 
 def _addresses(columns: Sequence[pa.StringArray]) -> dict[str, pa.ListArray]:

@@ -10,7 +10,7 @@ import msgspec
 
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.fields import Layout, Taken, integer, moment, structure, text, words
-from iota_dagster.core.sources.finders import ARN, IP, PLACE, TRACE, URL
+from iota_dagster.core.sources.finders import ARN, IP, PLACE, TRACE, URL, account_id
 from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.kinds import Values
 from iota_dagster.core.sources.marks import ANYTHING, TEXT_VALUE, Marks
@@ -96,8 +96,8 @@ class _WebAcl(JsonSource):
             Marks({"webaclId": TEXT_VALUE, "httpRequest": ANYTHING}),
             description="Web requests that a web ACL looked at, and what it did with them",
             key=r"/WAFLogs/|aws-waf-logs-",
+            tree=RecordTree([field for field in _LAYOUT.fields if field not in _FROM_HEADERS]),
         )
-        self._tree = RecordTree([field for field in _LAYOUT.fields if field not in _FROM_HEADERS])
 
     def read_many(self, records: Sequence[bytes]) -> Readings:
         """See `Source.read_many`."""
@@ -144,8 +144,7 @@ def _owner(acl: str) -> tuple[str | None, str | None]:
     parts = acl.split(":", 5)
     if parts[0] != "arn" or len(parts) < 5:
         return None, None
-    account = parts[4] if len(parts[4]) == 12 and parts[4].isdigit() else None
-    return account, parts[3] or None
+    return account_id(parts[4]), parts[3] or None
 
 
 SOURCE = _WebAcl()

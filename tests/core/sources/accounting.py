@@ -8,11 +8,11 @@ from operator import itemgetter
 
 from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.classifier import Classifier
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 from tests.core.reading import read
 from tests.core.sources.cases import read_safely
 
-_HEADERS = headers_of(BUILT_IN)
+_HEADERS = headers_within(BUILT_IN, [source.log_type for source in BUILT_IN])
 _NARROW = 200
 _LIMITS = {"decompressed_bytes": 16 << 20, "record_bytes": 64 << 10, "nesting": 50}
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.azure_activity import SOURCE
-from tests.core.sources.cases import Record, columns, indicators, mutilated, read_safely, row, rows, text_of, writings
+from tests.core.sources.cases import Record, columns, indicators, row, rows, text_of, writings
 
 CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims"
 DISK = "/SUBSCRIPTIONS/00000000-0000-4000-8000-000000000001/RESOURCEGROUPS/WEB/PROVIDERS/MICROSOFT.COMPUTE/DISKS/D1"
@@ -143,8 +141,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     assert not {"durationMs", "claims_upn", "operationName", "category"} & found.keys()
     assert (found["level"], found["identity"]) == ("4", '["none"]')
     assert found["callerIpAddress"] == "203.0.113.45"
-
-
-@given(st.lists(mutilated(EXPORTED) | mutilated(LISTED), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(EXPORTED), text_of(LISTED), *records])

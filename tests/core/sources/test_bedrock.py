@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.bedrock import SOURCE
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, text_of, writings
 
 ARN = "arn:aws:sts::111122223333:assumed-role/chat/ann@example.com"
 RECORD: dict[str, Any] = {
@@ -116,8 +114,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     found = columns(row(SOURCE, RECORD, input="elsewhere", operation={"a": 1}, identity={"arn": None}))
     assert not [name for name in found if name.startswith(("input_", "identity"))]
     assert (found["operation"], found["modelId"]) == ('{"a":1}', "anthropic.example-model-v1:0")
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

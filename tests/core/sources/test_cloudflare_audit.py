@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from iota_dagster.core.sources.cloudflare_audit import SOURCE
-from tests.core.sources.cases import Record, columns, indicators, mutilated, read_safely, row, text_of
+from tests.core.sources.cases import Record, columns, indicators, row
 
 RECORD: Record = {
     "ActionResult": True,
@@ -50,8 +47,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     assert not {"ActionResult", "Metadata_zone_name", "OldValue"} & found.keys()
     assert (found["Metadata"], found["ActionType"]) == ('"none"', "job_update")
     assert columns(row(SOURCE, RECORD, ActionResult="false"))["ActionResult"] is False
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

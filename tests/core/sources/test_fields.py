@@ -25,6 +25,7 @@ from iota_dagster.core.sources.fields import (
 from iota_dagster.core.sources.finders import ARN, IP, USER
 from iota_dagster.core.sources.json_source import JsonSource
 from iota_dagster.core.sources.marks import ANYTHING, Marks
+from iota_dagster.core.sources.record_tree import RecordTree
 
 LAYOUT = Layout(
     (
@@ -90,7 +91,7 @@ def test_every_place_lands_in_its_column() -> None:
             "kind": "thing",
         }
     ]
-    assert (readings.event_id, readings.account) == (["a1:thing"], ["111122223333"])
+    assert (readings.event_id, readings.account) == (['["a1","thing"]'], ["111122223333"])
     assert {name: column.to_pylist() for name, column in readings.indicators.items()} == {
         "p_any_ip_addresses": [["203.0.113.9", "198.51.100.4"]],
         "p_any_emails": [["ada@example.com"]],
@@ -104,7 +105,7 @@ def test_every_place_lands_in_its_column() -> None:
 def test_what_a_record_lacks_is_null() -> None:
     readings = read({"id": "a"}, WHOLE)
     assert {name for name, value in rows(readings)[0].items() if value is not None} == {"id"}
-    assert (readings.event_id, readings.event_time[0].as_py()) == ([None, "a1:thing"], None)
+    assert (readings.event_id, readings.event_time[0].as_py()) == ([None, '["a1","thing"]'], None)
 
 
 def test_the_next_field_tells_the_time_where_the_first_says_none() -> None:
@@ -135,6 +136,22 @@ def test_a_layout_refuses_what_cannot_be() -> None:
         Layout((text("a.b", "One"), text("a_b", "Two")))
     with pytest.raises(ValueError, match="two fields read id"):
         JsonSource("T.T", "t", Layout((text("id", "Id"), integer("id", "Id", name="x"))), Marks({}), description="T")
+
+
+@pytest.mark.parametrize("paths", [("a[].b", "a.c"), ("a.c", "a[].b"), ("x.a[].b", "x.a.c[].d")])
+def test_a_place_cannot_be_a_list_to_one_field_and_an_object_to_another(paths: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="disagree: a is a list to one of them only"):
+        RecordTree([text(path, "x") for path in paths])
+
+
+PARTS = st.text(alphabet='a:,"\\\n', min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(PARTS, PARTS), max_size=8))
+def test_ids_of_several_values_are_equal_only_if_the_values_are(values: list[tuple[str, str]]) -> None:
+    ids = read(*({"id": first, "@type": second} for first, second in values)).event_id
+    assert len(ids) == len(values)
+    assert len(set(ids)) == len(set(values))
 
 
 JSON = st.recursive(

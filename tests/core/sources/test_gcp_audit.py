@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.gcp_audit import SOURCE
-from tests.core.sources.cases import Record, columns, indicators, mutilated, read_safely, row, text_of
+from tests.core.sources.cases import Record, columns, indicators, row, text_of
 
 PAYLOAD: Record = {
     "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
@@ -141,8 +139,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
 
 def test_deliveries_of_a_sink_are_expected() -> None:
     assert SOURCE.expects("cloudaudit.googleapis.com/activity/2024/03/14/09:00:00_09:59:59_S0.json")
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from iota_dagster.core.sources.gcp_gke import SOURCE
-from tests.core.sources.cases import Record, columns, indicators, mutilated, read_safely, row, text_of
+from tests.core.sources.cases import Record, columns, indicators, row
 
 RECORD: Record = {
     "insertId": "g1",
@@ -73,8 +70,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     found = columns(row(SOURCE, RECORD, jsonPayload={**RECORD["jsonPayload"], "message": {"a": 1}, "source": "x"}))
     assert found["jsonPayload_message"] == '{"a":1}'
     assert found["jsonPayload_reason"] == "FailedScheduling"
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

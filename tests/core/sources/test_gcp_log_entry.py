@@ -130,7 +130,7 @@ def test_an_entry_without_time_has_that_of_its_receipt() -> None:
 
 
 def test_identity_is_what_cloud_logging_takes_for_it() -> None:
-    assert read(ENTRY)["id"] == "abc1:2024-03-14T09:26:53.589793238Z:projects/example/logs/events"
+    assert read(ENTRY)["id"] == '["abc1","2024-03-14T09:26:53.589793238Z","projects/example/logs/events"]'
     for lacking in ("insertId", "timestamp", "logName"):
         assert "id" not in read(ENTRY, **{lacking: None})
 

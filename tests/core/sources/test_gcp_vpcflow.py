@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.gcp_vpcflow import SOURCE
-from tests.core.sources.cases import Record, columns, indicators, mutilated, read_safely, row, text_of
+from tests.core.sources.cases import Record, columns, indicators, row, text_of
 
 RECORD: Record = {
     "insertId": "f1",
@@ -80,8 +78,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     found = columns(row(SOURCE, RECORD, jsonPayload={**RECORD["jsonPayload"], "bytes_sent": "many", "src_vpc": "x"}))
     assert not {"jsonPayload_bytes_sent", "jsonPayload_src_vpc_vpc_name"} & found.keys()
     assert found["jsonPayload_packets_sent"] == 32
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

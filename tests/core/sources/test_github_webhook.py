@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.github_audit import SOURCE as AUDIT
 from iota_dagster.core.sources.github_webhook import SOURCE
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, rows, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, rows, text_of, writings
 
 REPOSITORY: dict[str, Any] = {
     "id": 186853002,
@@ -183,8 +181,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     assert "alert_number" not in found
     assert found["alert_secret_type"] == "5"
     assert found["repository_full_name"] == "example/billing"
-
-
-@given(st.lists(mutilated(PUSH) | mutilated(ALERT), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(PUSH), *records])

@@ -217,11 +217,23 @@ def test_what_is_proposed_for_lines_is_a_right_file_that_takes_them_all(
     check(tmp_path_factory.getbasetemp(), [line.encode() for line in lines])
 
 
+NOTHING_TO_TELL = (
+    "some records are JSON objects and others are lines",
+    "no field is in every record",
+    "write `format: regex`",
+)
+
+
 def check(folder: Path, records: list[bytes]) -> None:
-    """Assert that a proposal, if there is one, is what its file says, and accepts every record."""
+    """Assert that a proposal is what its file says, and accepts every record; or that it is the sample that has none.
+
+    What `infer` says of a proposal of its own that does not hold is no such reason.
+    """
     try:
         schema = infer("Custom.App", records, SOURCES.built_in)
-    except CannotInfer:
-        return
+    except CannotInfer as error:
+        if any(reason in str(error) for reason in NOTHING_TO_TELL):
+            return
+        raise
     assert schema_of(folder, as_yaml(schema)) == schema
     assert accepts_all(schema, records)

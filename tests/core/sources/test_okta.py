@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.okta import SOURCE
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, rows, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, rows, text_of, writings
 
 RECORD: dict[str, Any] = {
     "uuid": "5b1c7f0e-ab83-11ed-9b30-9968d65e0001",
@@ -125,8 +123,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     assert "securityContext_asNumber" not in found
     assert "securityContext_isProxy" not in found
     assert found["eventType"] == RECORD["eventType"]
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(OLD), *records])

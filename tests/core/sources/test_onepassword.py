@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources import onepassword_audit, onepassword_item_usage, onepassword_signin
 from iota_dagster.core.sources.base import Source
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, rows, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, rows, text_of, writings
 
 SIGN_INS, USAGES, AUDIT = onepassword_signin.SOURCE, onepassword_item_usage.SOURCE, onepassword_audit.SOURCE
 CLIENT = {
@@ -134,9 +132,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     found = columns(row(AUDIT, CHANGE, aux_details="Bob", aux_id={}))
     assert "aux_id" not in found
     assert found["action"] == "join"
-
-
-@each_kind
-@given(data=st.data())
-def test_no_record_breaks_the_reading(source: Source, record: dict[str, Any], data: st.DataObject) -> None:
-    read_safely(source, [text_of(record), *data.draw(st.lists(mutilated(record), max_size=3))])

@@ -176,6 +176,14 @@ def test_a_line_with_quotes_is_read_up_to_the_length_that_is_quick_to_split() ->
     assert columns(_row(plain))["useragent"] == "y" * _LONGEST_WITH_QUOTES
 
 
+@pytest.mark.parametrize("request_line", ["a " * (1 << 16), '" 200 - 1 2 3 4 ' * 2_000])
+def test_no_request_takes_long_to_be_refused(request_line: str) -> None:
+    """What takes the square of such a line's length runs into the test's time limit."""
+    line = f'{HEAD} - 1 REST.GET.OBJECT k "GET {request_line}" x'.encode()
+    assert SOURCE.accepts(line)
+    assert len(SOURCE.read_many([line] * 200).rejected) == 200
+
+
 @given(st.lists(st.text() | st.integers(0, len(LINE)).map(lambda cut: LINE[:cut] + LINE[cut + 3 :]), max_size=3))
 def test_no_line_breaks_the_reading(lines: list[str]) -> None:
     read_safely(SOURCE, [line.encode(errors="replace") for line in [LINE, *lines]])

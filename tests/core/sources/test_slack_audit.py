@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.slack_audit import SOURCE
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, rows, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, rows, text_of, writings
 
 ADA = {"id": "W123AB456", "name": "Ada Example", "email": "Ada@example.com", "team": "T01ABCDEF"}
 BOB = {"id": "W999ZZ999", "name": "bob", "email": "bob@example.org", "team": "T01ABCDEF"}
@@ -91,8 +89,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     assert "context_session_id" not in found
     assert found["entity"] == '"all"'
     assert found["actor_user_name"] == "Ada Example"
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(TRIMMED), *records])

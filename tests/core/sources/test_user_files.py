@@ -79,6 +79,12 @@ def complaint(folder: Path, text: str) -> str:
         ),
         (APP, "indicator: ip", "indicator: ip, required: true", "goes through a list, and cannot be required"),
         (APP, "path: user.login", "path: request.id", "two fields read request.id"),
+        (
+            APP,
+            "path: user.login",
+            "path: hops.login",
+            "fields: hops[].address and another field disagree: hops is a list",
+        ),
         (APP, "path: user.login", "path: detail.x.y, required: true", "marks"),
         (
             APP,

@@ -149,3 +149,10 @@ def test_a_schema_crosses_process_borders_and_is_one_source_in_each(tmp_path: Pa
 def test_another_schema_is_another_version_of_the_parser(tmp_path: Path, app: Source) -> None:
     assert source_of(tmp_path, APP).parser_version == app.parser_version
     assert source_of(tmp_path, APP.replace("indicator: ip", "indicator: place")).parser_version != app.parser_version
+
+
+def test_other_words_in_a_description_are_no_other_version_of_the_parser(tmp_path: Path, app: Source) -> None:
+    reworded = APP.replace("description: What people do", "description: What is done").replace("Seconds", "How long")
+    other = source_of(tmp_path, reworded)
+    assert other.description != app.description
+    assert other.parser_version == app.parser_version

@@ -26,6 +26,11 @@ from iota_dagster.core.sources.user_patterns import LONGEST_LINE, PatternRefused
         r"(?P<a>\S+)(?: (?P<b>\d+))?(?: (?P<c>\w+))?",
         r"(?:\w++\s?)*!",
         r"(?:a|ab)*c",
+        r"\(?uid=[0-9]+\)?",
+        r"[(?a]x",
+        r"[(?-s]x",
+        r"(?i:x)(?:ax|Ay)*c",
+        r"(?i)x(?-i:(?:ax|Ay)*)",
         r"",
     ],
 )
@@ -45,6 +50,10 @@ def test_one_undecided_repetition_is_trusted_with_short_lines(pattern: str) -> N
     [
         (r"(a+)+b", "within a repetition"),
         (r"(?:a|a)*b", "within a repetition"),
+        (r"(?:(?i:a)|A)*b", "within a repetition"),
+        (r"(?i)(?:ax|Ay)*b", "within a repetition"),
+        (r"(?:(?i:\u017f)|s)*b", "within a repetition"),
+        (r"(?:(?i:[\u00c0-\u017f])|s)*b", "within a repetition"),
         (r"(?:\w+\s?)*", "within a repetition"),
         (r"(?:x.*)*y", "within a repetition"),
         (r"(?:a{1,40}){1,40}b", "within a repetition"),
@@ -58,6 +67,8 @@ def test_one_undecided_repetition_is_trusted_with_short_lines(pattern: str) -> N
         (r"(?<!a)b", "not supported"),
         (r"(?P<a>x)(?P=a)", "not supported"),
         (r"(?a:\W)\w", "flags"),
+        (r"(?a)\W\w", "flags"),
+        (r"(?:x(?a:\W)+)?\w", "flags"),
         (r"(?s)\s+(?-s:.*)", "flag s"),
         (r"(", "no regular expression"),
         (r"[z-a]", "no regular expression"),
@@ -66,6 +77,13 @@ def test_one_undecided_repetition_is_trusted_with_short_lines(pattern: str) -> N
 def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str, why: str) -> None:
     with pytest.raises(PatternRefused, match=why):
         trust(pattern)
+
+
+def test_only_three_letters_are_equal_to_characters_beyond_ascii() -> None:
+    """What `_FOLDED` is made of, asked of this Python."""
+    beyond = "".join(chr(code) for code in range(128, 0x30000) if not 0xD800 <= code < 0xE000)
+    letters = {chr(code) for code in range(128) if re.search(f"(?i){re.escape(chr(code))}", beyond)}
+    assert letters == set("iIkKsS")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core import yaml12
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.sources import SOURCES, source_of
 from iota_dagster.core.sources.base import Source
@@ -106,6 +108,25 @@ def test_a_changed_definition_takes_the_place_of_the_old_one(
     use_log_types([schema_of(tmp_path, APP.replace("name: took", "name: seconds"))])
     assert "seconds" in source_of("Custom.AppLog").columns.names
     assert "took" in next(source for source in seen if source.log_type == "Custom.AppLog").columns.names
+
+
+def test_one_and_true_are_two_values_of_a_mark(tmp_path: Path) -> None:
+    texts = [APP.replace("[audit, access]", value) for value in ("1", "true", "1.0")]
+    one, true, point = (schema_of(tmp_path, text) for text in texts)
+    assert len({one, true, point, schema_of(tmp_path, texts[0])}) == 3
+    assert one != true
+    registry = Registry(())
+    registry.use([one])
+    registry.use([true])
+    record = b'{"at": "2025-11-22T10:00:00Z", "request": {"id": "r"}, "kind": true}'
+    assert registry["Custom.AppLog"].accepts(record)
+
+
+def test_a_schema_with_empty_marks_is_the_one_without(tmp_path: Path) -> None:
+    bare = schema_of(tmp_path, APP.replace("marks: {values: {kind: [audit, access]}}\n", ""))
+    for marks in ("{}", "{values: {}}", "{header: true}"):
+        marked = msgspec.convert({**msgspec.to_builtins(bare), "marks": yaml12.load(marks).value}, UserSchema)
+        assert (marked, hash(marked)) == (bare, hash(bare))
 
 
 def test_two_types_of_one_name_are_refused_and_change_nothing(schemas: tuple[UserSchema, UserSchema]) -> None:

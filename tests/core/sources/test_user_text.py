@@ -15,7 +15,7 @@ from iota_dagster.core.records import open_records
 from iota_dagster.core.sources import user_text
 from iota_dagster.core.sources.base import HeadedSource, Source
 from iota_dagster.core.sources.classifier import Classifier
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 from iota_dagster.core.sources.user_text import UserLines
 from tests.core.sources.cases import columns, indicators, read_safely, rows
 from tests.core.sources.user_types import DOORS, GATE, PLAIN, source_of
@@ -27,7 +27,7 @@ def read(source: Source, text: str) -> list[str | None]:
     """Who reads each record of an object, by its log type."""
     found: list[str | None] = []
     classifier = Classifier([source], "any/key", None)
-    for chunk in open_records(io.BytesIO(text.encode()), headers=headers_of([source])):
+    for chunk in open_records(io.BytesIO(text.encode()), headers=headers_within([source], [source.log_type])):
         for reader, start, stop in classifier.runs(chunk.records, chunk.header):
             found += [reader and reader.log_type] * (stop - start)
     return found
@@ -161,6 +161,22 @@ def test_lines_that_are_accepted_and_never_read_do_not_heap_up(tmp_path: Path, m
     assert all(map(plain.accepts, records))
     assert len(plain._kept) <= 5
     assert [columns(row)["note"] for row in rows(plain, *records)] == [*map(str, range(13)), "y" * 3000]
+
+
+def test_long_lines_that_wait_to_be_read_are_bounded_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_text, "_MOST_KEPT_BYTES", 5_000)
+    plain = source_of(tmp_path, PLAIN)
+    assert isinstance(plain, UserLines)
+    records = [b"2025-11-22T10:00:00Z,x,%04d" % number + b"y" * 1_000 for number in range(13)]
+    for _ in range(3):
+        assert all(map(plain.accepts, records))
+        assert 0 < sum(map(len, plain._kept)) <= 5_000
+        assert not plain.read_many(records).rejected
+        assert not plain._kept
+    assert all(map(plain.accepts, records[:4]))
+    assert len(plain._kept) == 4  # what was read is no longer counted
 
 
 ANY_LINE = st.binary(max_size=40) | st.sampled_from(

@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iota_dagster.core.sources.vpcdns import SOURCE
-from tests.core.sources.cases import columns, indicators, mutilated, read_safely, row, text_of, writings
+from tests.core.sources.cases import columns, indicators, row, text_of, writings
 
 RECORD: dict[str, Any] = {
     "version": "1.100000",
@@ -98,8 +96,3 @@ def test_a_field_of_another_type_costs_only_itself() -> None:
     found = columns(row(SOURCE, RECORD, srcport=[1], answers={"Rdata": "203.0.113.9"}, rcode=3))
     assert not {"srcport", "answers_Rdata"} & found.keys()
     assert (found["rcode"], found["answers"], found["srcaddr"]) == ("3", '{"Rdata":"203.0.113.9"}', "10.0.1.100")
-
-
-@given(st.lists(mutilated(RECORD), max_size=3))
-def test_no_record_breaks_the_reading(records: list[bytes]) -> None:
-    read_safely(SOURCE, [text_of(RECORD), *records])

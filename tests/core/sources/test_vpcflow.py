@@ -16,7 +16,7 @@ from iota_dagster.core.errors import RecordRejected
 from iota_dagster.core.rule_view import columns_of, raw_shaped
 from iota_dagster.core.sources.base import HeadedSource
 from iota_dagster.core.sources.classifier import Classifier
-from iota_dagster.core.sources.headers import headers_of
+from iota_dagster.core.sources.headers import headers_within
 from iota_dagster.core.sources.kinds import Kind
 from iota_dagster.core.sources.okta import SOURCE as OKTA
 from iota_dagster.core.sources.vpcflow import SOURCE, VpcFlow
@@ -237,7 +237,7 @@ def test_below_equal_headers_it_is_the_same_source() -> None:
     ],
 )
 def test_a_line_of_field_names_is_a_header(line: bytes) -> None:
-    assert headers_of([SOURCE]).include(line)
+    assert headers_within([SOURCE], [SOURCE.log_type]).include(line)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_format_that_no_line_could_be_read_by_is_refused(fields: str, unknown:
 
 
 def test_every_known_field_may_begin_a_header() -> None:
-    headers = headers_of([SOURCE])
+    headers = headers_within([SOURCE], [SOURCE.log_type])
     for name in KINDS:
         other = "bytes" if name != "bytes" else "start"
         assert headers.include(f"{name} {other}".encode())

@@ -11,7 +11,7 @@ from iota_dagster.core.detection.correlation import schema
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.schema import CorrelationMetadata
 from iota_dagster.core.detection.correlation.shape import problems, shape
-from iota_dagster.core.detection.yaml12 import Document
+from iota_dagster.core.yaml12 import Document
 
 _INSIDE: dict[str, type[BaseModel]] = {
     "Detection": schema.Detection,

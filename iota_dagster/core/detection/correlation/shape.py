@@ -22,7 +22,7 @@ from iota_dagster.core.detection.correlation.schema import (
     Transition,
 )
 from iota_dagster.core.detection.correlation.signals import CONTEXT, Signal, text_of
-from iota_dagster.core.detection.yaml12 import Document
+from iota_dagster.core.yaml12 import Document
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """The moment from which tests count minutes."""
