@@ -12,6 +12,9 @@ ARGS ?=
 # Processes for tests: one more than there are cores, since some of them wait for daemons and time-outs.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
+# Hundreds of processes start in the tests and a dozen in the demo: without compiled modules, each compiles them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup test coverage lint format lock docs demo dev bench bench-latency bench-objects \
 	bench-backfill bench-queue bench-rules bench-observability bench-sources fuzz pictures clean
 
