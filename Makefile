@@ -11,6 +11,9 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do "$$name" -c 'import sys; sys.exi
 ARGS ?=
 # Processes for tests: one more than there are cores, since some of them wait for daemons and time-outs.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# Tests write thousands of files and wait until each is safe: they do it in memory where there is room.
+IN_MEMORY := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 2>/dev/null && \
+	echo TMPDIR=/dev/shm)
 
 # Hundreds of processes start in the tests and a dozen in the demo: without compiled modules, each compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,10 +38,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 test: $(STAMP) ## Run all tests, in parallel (ARGS="-k name" for some)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(IN_MEMORY) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 coverage: $(STAMP) ## Run all tests and show which lines they miss
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
+	$(IN_MEMORY) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check

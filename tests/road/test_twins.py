@@ -62,16 +62,15 @@ def an_hour(world: World, platform: Platform) -> None:
     )
 
 
-@pytest.fixture
-def expected(tmp_path: Path, opened: Callable[[World], Platform]) -> State:
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> State:
     """How the hour ends when nothing happens."""
-    folder = tmp_path / "undisturbed"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("undisturbed")
     world = World.at(folder, f"sqlite:///{folder}/iota.db")
-    platform = opened(world)
-    an_hour(world, platform)
-    drive(platform, "run", hours=[TEN])
-    return without_folder(state_of(platform), world)
+    with world.opened() as platform:
+        an_hour(world, platform)
+        drive(platform, "run", hours=[TEN])
+        return without_folder(state_of(platform), world)
 
 
 def without_folder(state: State, world: World) -> State:

@@ -141,7 +141,7 @@ def test_what_is_read_of_a_fixture_is_worth_a_row(source: Source) -> None:
 
 
 @each_source
-@hypothesis_settings(max_examples=100)
+@hypothesis_settings(max_examples=50)
 @given(data=st.data())
 def test_no_damage_to_a_record_breaks_the_reading_or_its_neighbours(source: Source, data: st.DataObject) -> None:
     record, header = data.draw(st.sampled_from(records()[source.log_type]))
