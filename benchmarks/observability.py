@@ -2,18 +2,17 @@
 
 python -m benchmarks.observability [--events N] [--rounds N] [--starts N]
 
-Each side is a process of its own, on one core, in turns (with, without, without, with …). Each side's quickest run is
-compared: the code's cost is the same in every run, and what others do on the machine only ever adds to it, to processor
-time too (caches and memory are shared), so that the quickest run is the nearest to the cost, and a median tells as much
-of the neighbours. Medians are printed beside it. What decides is the processor's time. The switches are in this file
-alone: iota has none. Side by side are
+Each figure is of processes of their own, on one core. The switches are in this file alone: iota has none.
 
-- `iota ingest` over generated CloudTrail, and the same where nothing is computed for the figures nor written: of a
-  batch's events, lake, rules and alerts, of object arrivals, of the store's transactions. Still paid for by both: the
-  clock around each step, and on each 16th call of a rule, in the rules' own processes.
-- a cold `iota ingest` of one tiny object until its first asset begins, and the same with empty modules in the place of
-  the checks, their jobs and schedules. What the figures' modules take to import is measured by loading them once more,
-  and counted as well. A sensor's run is forked from a process that has imported all this, and begins faster.
+- The figures: `iota ingest` over generated CloudTrail, where every function that computes or writes figures (of a
+  batch's events, lake, rules and alerts, of object arrivals, of the store's transactions) has its thread's processor
+  time taken. Two whole runs, one with and one without, would say less: from one minute to the next the same run differs
+  by ten times what is looked for. Not in it: the clock around each step, and on each 16th call of a rule.
+- The start: a cold `iota ingest` of one tiny object until its first asset begins, and the same with empty modules in
+  the place of the checks, their jobs and schedules, in turns. Each side's quickest is compared: what others do on the
+  machine only ever adds, to processor time too (caches and memory are shared); medians are printed beside it. What the
+  figures' modules take to import is measured by loading them once more, and counted as well. A sensor's run is forked
+  from a process that has imported all this, and begins faster.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
+from threading import local
 from typing import Any
 
 from benchmarks.cloudtrail import benchmark_objects
@@ -44,7 +45,6 @@ class Side(StrEnum):
     """What a process does without."""
 
     WHOLE = "whole"
-    NO_FIGURES = "no-figures"
     NO_CHECKS = "no-checks"
 
 
@@ -60,13 +60,15 @@ class Moment:
 class Run:
     """One process: when its first asset began and when it ended, the `records` that it read.
 
-    `figures` are the seconds that the modules of the figures take to import.
+    `figures` are the seconds of processor time that it spent on figures, `loading` those that their modules take to
+    import.
     """
 
     began: Moment
     ended: Moment
     records: int
     figures: float
+    loading: float
 
 
 def main() -> None:
@@ -81,8 +83,8 @@ def main() -> None:
         root = Path(folder)
         benchmark_objects(root / "logs", arguments.events, seed=1)
         benchmark_objects(root / "tiny", TINY, seed=2)
-        share = _throughput(_alternating(root / "in", root / "logs", Side.NO_FIGURES, arguments.rounds))
-        seconds = _start_up(_alternating(root / "st", root / "tiny", Side.NO_CHECKS, arguments.starts))
+        share = _throughput([_run(root / f"in{number}", root / "logs") for number in range(arguments.rounds)])
+        seconds = _start_up(_alternating(root / "st", root / "tiny", arguments.starts))
     if share > MOST_THROUGHPUT or seconds > MOST_START:
         sys.exit(f"more than {MOST_THROUGHPUT:.0%} of throughput or {MOST_START} s of start-up")
 
@@ -90,16 +92,16 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000, help="records to generate")
-    parser.add_argument("--rounds", type=int, default=3, help="ingests of each side")
+    parser.add_argument("--rounds", type=int, default=3, help="ingests")
     parser.add_argument("--starts", type=int, default=10, help="start-ups of each side")
     parser.add_argument("--side", choices=list(Side), help=argparse.SUPPRESS)
     parser.add_argument("logs", nargs="?", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _alternating(root: Path, logs: Path, without: Side, rounds: int) -> dict[Side, list[Run]]:
-    """So many runs of the whole and of what it is compared with, after one of each that only warms the caches."""
-    runs: dict[Side, list[Run]] = {Side.WHOLE: [], without: []}
+def _alternating(root: Path, logs: Path, rounds: int) -> dict[Side, list[Run]]:
+    """So many runs of each side, after one of each that only warms the caches."""
+    runs: dict[Side, list[Run]] = {side: [] for side in Side}
     order = [side for number in range(rounds + 1) for side in sorted(runs, reverse=number % 2 == 0)]
     for number, side in enumerate(order):
         run = _run(root / str(number), logs, side)
@@ -108,7 +110,7 @@ def _alternating(root: Path, logs: Path, without: Side, rounds: int) -> dict[Sid
     return runs
 
 
-def _run(home: Path, logs: Path, side: Side) -> Run:
+def _run(home: Path, logs: Path, side: Side = Side.WHOLE) -> Run:
     """A process on the first core with a new home, from its start to its end."""
     environment = {**os.environ, "IOTA_HOME": str(home), "IOTA_RULES": json.dumps(["rules"])}
     command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.observability", "--side", side, str(logs)]
@@ -123,20 +125,21 @@ def _run(home: Path, logs: Path, side: Side) -> Run:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     found = json.loads(output)
-    return Run(Moment(found["at"] - started, found["cpu"]), ended, found["records"], found["figures"])
+    began = Moment(found["at"] - started, found["cpu"])
+    return Run(began, ended, found["records"], found["figures"], found["loading"])
 
 
-def _throughput(runs: dict[Side, list[Run]]) -> float:
-    """Print what the figures cost of the throughput; the share by processor time."""
-    whole, bare = runs[Side.WHOLE], runs[Side.NO_FIGURES]
-    print(f"\ningest of {whole[0].records:,} records, all rules, one core, from the first asset on")
-    clock = _compare("seconds", whole, bare, lambda run: run.ended.clock - run.began.clock, ".2f")
-    cpu = _compare("seconds of CPU", whole, bare, lambda run: run.ended.cpu - run.began.cpu, ".2f")
-    print(f"  events/s of CPU  {whole[0].records / cpu[0]:,.0f} with, {bare[0].records / cpu[1]:,.0f} without")
-    lost, by_clock = 1 - cpu[1] / cpu[0], 1 - clock[1] / clock[0]
-    print(f"  figures cost {lost:.1%} of the throughput by CPU ({by_clock:.1%} by the clock),", end=" ")
-    print(f"may be {MOST_THROUGHPUT:.0%}")
-    return lost
+def _throughput(runs: Sequence[Run]) -> float:
+    """Print what the figures cost of the throughput; the highest share."""
+    print(f"\ningest of {runs[0].records:,} records, all rules, one core, from the first asset on")
+    shares = []
+    for run in runs:
+        clock, cpu = run.ended.clock - run.began.clock, run.ended.cpu - run.began.cpu
+        shares.append(run.figures / cpu)
+        print(f"  {clock:.2f} s, {cpu:.2f} s of CPU ({run.records / cpu:,.0f} events/s),", end=" ")
+        print(f"the figures {run.figures:.3f} s = {shares[-1]:.2%}")
+    print(f"  figures cost {max(shares):.1%} of the throughput, may be {MOST_THROUGHPUT:.0%}")
+    return max(shares)
 
 
 def _start_up(runs: dict[Side, list[Run]]) -> float:
@@ -145,10 +148,10 @@ def _start_up(runs: dict[Side, list[Run]]) -> float:
     print("\ncold start-up, from the process to the first line of its first asset, one core")
     clock = _compare("seconds", whole, bare, lambda run: run.began.clock, ".3f")
     cpu = _compare("seconds of CPU", whole, bare, lambda run: run.began.cpu, ".3f")
-    figures = min(run.figures for run in whole)
-    total = cpu[0] - cpu[1] + figures
+    loading = min(run.loading for run in whole)
+    total = cpu[0] - cpu[1] + loading
     print(f"  checks cost {cpu[0] - cpu[1]:.3f} s by CPU ({clock[0] - clock[1]:.3f} s by the clock),", end=" ")
-    print(f"the figures' modules {figures:.3f} s: {total:.3f} s, may be {MOST_START} s")
+    print(f"the figures' modules {loading:.3f} s: {total:.3f} s, may be {MOST_START} s")
     return total
 
 
@@ -172,16 +175,16 @@ def _be(side: Side, logs: Path) -> None:
     """Ingest like the command of that name, and print what it found."""
     if side is Side.NO_CHECKS:
         _without_checks()
-    if side is Side.NO_FIGURES:
-        _without_figures()
+    spent = _timed_figures()
     from iota_dagster.ingesting import ingest_paths
 
     first = _first_asset()
     summary = ingest_paths([logs])
     if summary.problems:
         sys.exit("\n".join(summary.problems))
-    figures = 0.0 if side is Side.NO_FIGURES else sum(_loading())
-    print(json.dumps({"records": summary.records, "figures": figures, "at": first[0].clock, "cpu": first[0].cpu}))
+    figures, loading = sum(spent), sum(_loading())
+    found = {"records": summary.records, "figures": figures, "loading": loading}
+    print(json.dumps(found | {"at": first[0].clock, "cpu": first[0].cpu}))
 
 
 def _first_asset() -> list[Moment]:
@@ -199,26 +202,39 @@ def _first_asset() -> list[Moment]:
     return moments
 
 
-def _without_figures() -> None:
-    """Put functions that do nothing in the place of those that compute and write figures."""
+def _timed_figures() -> list[float]:
+    """Filled with the processor time of each call of what computes or writes figures, those within such calls aside."""
     from iota_dagster.core import batch_figures
-    from iota_dagster.core.figures import Figures
     from iota_dagster.core.store import figures
 
+    spent: list[float] = []
+    inside = local()
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            if getattr(inside, "now", False):
+                return function(*arguments, **named)
+            inside.now, began = True, time.thread_time()
+            try:
+                return function(*arguments, **named)
+            finally:
+                spent.append(time.thread_time() - began)
+                inside.now = False
+
+        return call
+
     for module, names in (
-        (batch_figures, ("add_lookups", "add_files", "add_rules")),
-        (figures, ("record", "record_alerts", "add", "flush")),
+        (batch_figures, ("add_lookups", "add_files", "add_rules", "event_figures", "usable_times")),
+        (figures, ("record", "record_alerts", "add", "flush", "arrivals", "since_commit")),
     ):
         for name in names:
-            _replace(module, name, lambda *_, **__: None)
-    _replace(figures, "arrivals", lambda *_: {})
-    _replace(figures, "since_commit", lambda *_: [])
-    _replace(batch_figures, "event_figures", lambda *_, **__: Figures())
-    _replace(batch_figures, "usable_times", lambda *_: None)
+            _replace(module, name, timed(getattr(module, name)))
+    return spent
 
 
 def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
-    """Fails where there is nothing of the name any more, so that the comparison never becomes an empty one."""
+    """Fails where there is nothing of the name any more, so that a measurement never becomes an empty one."""
     assert callable(getattr(owner, name)), f"{owner.__name__}.{name}"
     setattr(owner, name, function)
 
