@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,6 @@ from iota_dagster.core.detection.modules import where
 from iota_dagster.core.detection.rule import SEVERITIES, Rule
 from iota_dagster.core.detection.verdict import RuleMatch
 
-T = TypeVar("T")
 Report = Callable[[str, str], None]
 """Takes (function, error) of a failed call."""
 
@@ -31,18 +31,6 @@ TEXT_LIMIT = 1000
 CONTEXT_LIMIT = 200 * 1024
 DESTINATIONS_LIMIT = 10
 
-_AUXILIARY = (
-    "title",
-    "description",
-    "reference",
-    "severity",
-    "runbook",
-    "destinations",
-    "dedup",
-    "alert_context",
-    "unique",
-)
-
 
 class RuleFunctions:
     """One rule's functions, looked up once: `rule` decides, `match` asks the others about a hit, in a fixed order.
@@ -50,62 +38,52 @@ class RuleFunctions:
     `progress` counts the calls (see `engine.Progress`), so that a watcher sees one that does not come back.
     """
 
-    __slots__ = ("_functions", "_progress", "meta", "number", "rule")
+    __slots__ = ("_functions", "_progress", "_said", "meta", "number", "rule")
 
     def __init__(self, meta: Rule, module: object, number: int = 0, progress: Progress | None = None) -> None:
         self.meta, self.number = meta, number
         self._progress: Progress = [0, 0, 0] if progress is None else progress
         self.rule = _decider(meta, module)
-        found = {name: getattr(module, name, None) for name in _AUXILIARY}
-        self._functions = {name: function for name, function in found.items() if callable(function)}
+        found = [(name, getattr(module, name, None), read) for name, read in _READERS.items()]
+        self._functions = [(name, function, read) for name, function, read in found if callable(function)]
+        self._said = _Said.of(meta)
 
     def match(self, index: int, event: Event, report: Report) -> RuleMatch:
         """The match of a record on which `rule` returned True."""
-        meta = self.meta
-
-        def ask(name: str, read: Callable[[object], T], fallback: T) -> T:
-            return self._ask(name, event, read, lambda _: fallback, report)
-
-        title = ask("title", _text, "")
-        description = ask("description", _text, meta.description)
-        reference = ask("reference", _text, meta.reference)
-        severity = ask("severity", _severity, "DEFAULT")
-        runbook = ask("runbook", _text, meta.runbook)
-        destinations = ask("destinations", _destinations, None)
-        dedup = ask("dedup", _text, "")
-        context = self._ask("alert_context", event, _context, _error_context, report)
+        meta, said, found = self.meta, self._said, self._answers(event, report)
+        answer = found.get
+        title, severity = answer("title"), answer("severity", "DEFAULT")
         return RuleMatch(
             index=index,
             rule_id=meta.id,
             rule_version=meta.version,
             severity=meta.severity if meta.fixed_severity or severity == "DEFAULT" else severity,
-            title=title or _text(meta.title or meta.id),
-            dedup=dedup or title or _text(f"rule:{meta.id}"),
-            description=_text(description),
-            reference=_text(reference),
-            runbook=_text(runbook),
+            title=title or said.title,
+            dedup=answer("dedup") or title or said.dedup,
+            description=answer("description", said.description),
+            reference=answer("reference", said.reference),
+            runbook=answer("runbook", said.runbook),
             period_minutes=meta.period_minutes,
             threshold=meta.threshold,
             create_alert=meta.create_alert,
-            unique=self._ask("unique", event, _text, lambda _: None, report),
-            destinations=destinations if meta.destinations is None else meta.destinations,
-            context=context,
+            unique=answer("unique"),
+            destinations=answer("destinations") if meta.destinations is None else meta.destinations,
+            context=answer("alert_context", {}),
         )
 
-    def _ask(
-        self, name: str, event: Event, read: Callable[[object], T], fallback: Callable[[str], T], report: Report
-    ) -> T:
-        """A function's answer, read and bounded; the fallback, given the error, when it is absent ("") or fails."""
-        function = self._functions.get(name)
-        if function is None:
-            return fallback("")
-        try:
-            self._progress[2] += 1
-            return read(function(event))
-        except RULE_ERRORS as error:
-            text = describe(error)
-            report(name, text)
-            return fallback(text)
+    def _answers(self, event: Event, report: Report) -> dict[str, Any]:
+        """What each function says, read and bounded; nothing of one that fails, but for the error in the context."""
+        answers: dict[str, Any] = {}
+        for name, function, read in self._functions:
+            try:
+                self._progress[2] += 1
+                answers[name] = read(function(event))
+            except RULE_ERRORS as error:
+                text = describe(error)
+                report(name, text)
+                if name == "alert_context":
+                    answers[name] = {"error": f"alert_context failed: {text}"}
+        return answers
 
 
 def _decider(meta: Rule, module: Any) -> Callable[[Event], object]:
@@ -190,6 +168,31 @@ def _encode(value: object) -> object:
 _encoder = msgspec.json.Encoder(enc_hook=_encode)
 _decoder = msgspec.json.Decoder()
 
+_READERS: dict[str, Callable[[object], object]] = {
+    "title": _text,
+    "description": _text,
+    "reference": _text,
+    "severity": _severity,
+    "runbook": _text,
+    "destinations": _destinations,
+    "dedup": _text,
+    "alert_context": _context,
+    "unique": _text,
+}
+"""The functions that are asked about a hit, in this order, and what reads their answers."""
 
-def _error_context(error: str) -> dict[str, Any]:
-    return {"error": f"alert_context failed: {error}"} if error else {}
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a rule's file says where no function does."""
+
+    title: str
+    dedup: str
+    description: str
+    reference: str
+    runbook: str
+
+    @classmethod
+    def of(cls, meta: Rule) -> _Said:
+        texts = (meta.title or meta.id, f"rule:{meta.id}", meta.description, meta.reference, meta.runbook)
+        return cls(*map(_text, texts))
