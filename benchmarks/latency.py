@@ -1,10 +1,11 @@
 """From the queue message to the alert, through the real sensors and the run queue.
 
-python -m benchmarks.latency [--seconds N] [--every N]
+python -m benchmarks.latency [--seconds N] [--every N] [--backfill N]
 
 A moto server is AWS; `dagster dev` runs on a home of its own. One object with one event that a rule matches is put into
 a bucket every few seconds; S3 tells SNS, SNS tells the queue. Printed: seconds from the end of the put to the alert in
-the store, and to its delivery.
+the store, and to its delivery. With `--backfill` so many older records are in another bucket, and objects are put while
+`iota backfill` reads them.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import sqlalchemy as sa
 import yaml
 
+from benchmarks.cloudtrail import benchmark_objects
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, deliveries
 from iota_dagster.demo.embedded_aws import MANAGEMENT, embedded_aws
 
-BUCKET = "latency-logs"
+BUCKET, HISTORY = "latency-logs", "latency-history"
+HISTORY_HOURS = 24
 ACCOUNT = MANAGEMENT
 START_SECONDS = 120
 """How long Dagster may take to start."""
@@ -65,9 +69,13 @@ def main() -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     with tempfile.TemporaryDirectory(prefix="iota-latency-") as folder:
         home = Path(folder)
-        with embedded_aws(home / "moto.log") as endpoint, _dagster(home, _configure(home, endpoint)):
-            puts = _put_for(endpoint, arguments.seconds, arguments.every)
-            seen = _alerts(home, puts, patience=60)
+        with embedded_aws(home / "moto.log") as endpoint:
+            environment = _configure(home, endpoint)
+            first_hour = _put_history(home, endpoint, arguments.backfill) if arguments.backfill else None
+            with _dagster(home, environment):
+                going = _backfill(environment, first_hour) if first_hour else _for(arguments.seconds)
+                puts = _put_while(going, endpoint, arguments.every)
+                seen = _alerts(home, puts, patience=60)
     _report(puts, seen)
 
 
@@ -75,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300, help="how long objects are put")
     parser.add_argument("--every", type=float, default=5, help="seconds between two objects")
+    parser.add_argument("--backfill", type=int, default=0, help="older records; objects are put while they are read")
     return parser.parse_args()
 
 
@@ -91,6 +100,7 @@ def _configure(home: Path, endpoint: str) -> dict[str, str]:
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:latency"
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     s3.create_bucket(Bucket=BUCKET)
+    s3.create_bucket(Bucket=HISTORY)
     s3.put_bucket_notification_configuration(
         Bucket=BUCKET,
         NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]},
@@ -105,7 +115,10 @@ def _configure(home: Path, endpoint: str) -> dict[str, str]:
         "endpoint_url": endpoint,
         "region": "us-east-1",
         "queue_url": queue_url,
-        "integrations": [{"name": "measured", "bucket": BUCKET}],
+        "integrations": [
+            {"name": "measured", "bucket": BUCKET},
+            {"name": "history", "bucket": HISTORY, "prefix": "AWSLogs/"},
+        ],
     }
     (home / "iota.yaml").write_text(yaml.safe_dump(settings))
     return {**os.environ, "IOTA_CONFIG": str(home / "iota.yaml")}
@@ -117,16 +130,18 @@ def _dagster(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
     prepare = [sys.executable, "-m", "iota_dagster.home"]
     dagster_home = subprocess.run(prepare, env=environment, check=True, capture_output=True, text=True).stdout.strip()
     command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-p", "0"]
-    with (home / "dagster.log").open("w") as log:
+    log = home / "dagster.log"
+    with dg.DagsterInstance.from_config(dagster_home) as instance, log.open("w") as output:
+        instance.get_daemon_statuses()  # makes Dagster's store, before several processes try to at once
         process = subprocess.Popen(
             command,
             env={**environment, "DAGSTER_HOME": dagster_home},
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            _wait_for_daemon(dagster_home, process, home / "dagster.log")
+            _wait_for_daemon(instance, process, log)
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -136,23 +151,54 @@ def _dagster(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait_for_daemon(dagster_home: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    import dagster as dg
-
+def _wait_for_daemon(instance: dg.DagsterInstance, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + START_SECONDS
-    with dg.DagsterInstance.from_config(dagster_home) as instance:
-        while not all(status.healthy for status in instance.get_daemon_statuses().values()):
-            if process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"Dagster did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.5)
+    while not all(status.healthy for status in instance.get_daemon_statuses().values()):
+        if process.poll() is not None or time.monotonic() > end:
+            sys.exit(f"Dagster did not start:\n{log.read_text()[-2000:]}")
+        time.sleep(0.5)
 
 
-def _put_for(endpoint: str, seconds: float, every: float) -> dict[str, datetime]:
+def _put_history(home: Path, endpoint: str, events: int) -> str:
+    """Put older records that no message tells of; their first hour, as `iota backfill` takes it."""
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HISTORY_HOURS)
+    logs, s3 = home / "history", _clients(endpoint).s3()
+    written = benchmark_objects(logs, events, max(events // (HISTORY_HOURS * 12), 1), hours=HISTORY_HOURS, start=start)
+    for path in logs.rglob("*.gz"):
+        s3.put_object(Bucket=HISTORY, Key=str(path.relative_to(logs)), Body=path.read_bytes())
+    print(f"beside a backfill of {written.records:,} records in {written.objects:,} objects, {HISTORY_HOURS} hours")
+    return f"{start:%Y-%m-%dT%H}"
+
+
+def _backfill(environment: Mapping[str, str], first_hour: str) -> Callable[[], bool]:
+    """Begin a backfill; what is returned says whether it is going on."""
+    iota = str(Path(sys.executable).with_name("iota"))
+    command = [iota, "backfill", "--only-new", "--from", first_hour, "--json"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    began = time.monotonic()
+
+    def going() -> bool:
+        if process.poll() is None:
+            return True
+        if process.returncode:
+            sys.exit(f"the backfill failed: {process.returncode}")
+        print(f"the backfill took {time.monotonic() - began:.0f} s")
+        return False
+
+    return going
+
+
+def _for(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
+
+
+def _put_while(going: Callable[[], bool], endpoint: str, every: float) -> dict[str, datetime]:
     """Put an object every so often; the moment of each event's put, by its title."""
     s3 = _clients(endpoint).s3()
     puts: dict[str, datetime] = {}
-    start = time.monotonic()
-    while (elapsed := time.monotonic() - start) < seconds:
+    while going():
+        began = time.monotonic()
         event_id = str(uuid.uuid4())
         now = datetime.now(UTC)
         record = {
@@ -170,7 +216,7 @@ def _put_for(endpoint: str, seconds: float, every: float) -> dict[str, datetime]
         key = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{now:%Y/%m/%d}/{name}"
         s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(json.dumps({"Records": [record]}).encode()))
         puts[f"measured {event_id}"] = datetime.now(UTC)
-        time.sleep(max(0.0, every - (time.monotonic() - start - elapsed)))
+        time.sleep(max(0.0, every - (time.monotonic() - began)))
     return puts
 
 
