@@ -97,6 +97,7 @@ def _load(setup: Setup, progress: Progress) -> tuple[Engine, list[RuleFailure]]:
     if isinstance(files, KeptCode):
         files.save()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # what rules make is mostly freed at once: to look for garbage finds none
     gc.enable()
     return engine, [*failed, *engine.broken]
 
