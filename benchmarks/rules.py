@@ -11,7 +11,6 @@ process one core (`taskset -c 0`) to compare figures; the parent's share is incl
 from __future__ import annotations
 
 import argparse
-import gc
 import gzip
 import json
 import subprocess
@@ -33,6 +32,7 @@ from iota_dagster.core.detection.rule import Rule, RulePack
 from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.values import Values
 from iota_dagster.core.detection.verdict import RuleMatch
+from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.demo.cloudtrail import generate
 
 IOTA = str(Path(sys.executable).with_name("iota"))
@@ -46,7 +46,7 @@ UNTIL = datetime(2026, 11, 22, 18, tzinfo=UTC)
 
 def main() -> None:
     """Run the benchmarks that were asked for and print their figures."""
-    gc.set_threshold(50_000, 20, 20)  # as in iota's own processes
+    collect_rarely()  # as iota's own processes do
     arguments = _arguments()
     if arguments.logs:
         _print_coverage(arguments.rules, arguments.logs, arguments.truth, arguments.techniques)

@@ -13,6 +13,7 @@ from dagster._serdes import deserialize_value
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
 from iota_dagster.core.aws.clients import import_sdk
+from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.definitions import defs
 from iota_dagster.process_workers import close_workers
 
@@ -20,7 +21,7 @@ import_sdk()
 defs.get_repository_def()
 gc.collect()
 gc.freeze()  # what is here now stays: the forks' collectors need not look at it, nor copy its pages
-gc.set_threshold(50_000, 20, 20)
+collect_rarely()
 
 
 def execute(run_id: str, instance_ref: str) -> int:

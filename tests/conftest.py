@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from iota_dagster.core.detection.pack_cache import read_rules
+from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.core.store.database import Database
 from iota_dagster.settings import project_file
 from tests import postgres
@@ -32,7 +33,7 @@ def pytest_collection_finish() -> None:
     """Spare the collector what stays until the end: to look at it again and again took half the time of long tests."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    collect_rarely()
 
 
 def pytest_unconfigure() -> None:

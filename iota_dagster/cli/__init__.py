@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from iota_dagster.core.errors import IotaError
+from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.core.text import printable
 
 # Each name is a module of this package with a click command called `command`; the text is what `iota --help` says.
@@ -81,7 +81,7 @@ def iota() -> None:
 
 def main() -> None:
     """The console script: an error of ours is a clear line on stderr and exit code 1, not a traceback."""
-    gc.set_threshold(50_000, 20, 20)  # start-up makes some 500,000 objects that stay: looking for garbage costs 12 %
+    collect_rarely()
     try:
         iota(prog_name="iota")
     except IotaError as error:

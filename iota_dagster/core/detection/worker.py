@@ -39,6 +39,7 @@ from iota_dagster.core.detection.messages import (
 from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure
+from iota_dagster.core.garbage import collect_rarely
 
 PROGRESS_BYTES = 24
 """Three 64-bit numbers in shared memory, see `functions.Progress`."""
@@ -97,7 +98,7 @@ def _load(setup: Setup, progress: Progress) -> tuple[Engine, list[RuleFailure]]:
     if isinstance(files, KeptCode):
         files.save()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # what rules make is mostly freed at once: to look for garbage finds none
+    collect_rarely()
     gc.enable()
     return engine, [*failed, *engine.broken]
 
