@@ -124,7 +124,8 @@ class _Lines:
         for item in reversed(view.found):
             if item.alert.id not in self._known:
                 self._known.add(item.alert.id)
-                self._print(view, f"{item.alert.severity}: {item.alert.title} ({_after(item)} after its event)")
+                after = f" ({_after(item)} after its event)" if item.seconds is not None else ""
+                self._print(view, f"{item.alert.severity}: {item.alert.title}{after}")
         if view.seconds >= self._next:
             self._next = view.seconds + _LINE_SECONDS
             figures = ", ".join(f"{name} {value:,}" for name, value in view.figures.items())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -174,6 +175,16 @@ def test_without_a_terminal_every_alert_is_one_line_and_the_answer_comes_once() 
     assert "alert 1 \\x1b[31mred\\x1b[0m (3.5 s after its event)" in text
     assert text.count("What else came from") == 1
     assert text.count("Glue partitions 51") == 1
+
+
+def test_an_alert_of_no_event_of_the_demo_is_told_without_a_time() -> None:
+    console = Console(file=StringIO(), width=100, record=True)
+    found = [Found(alert(0), None, live=False)]
+    with showing(console) as show:
+        show(replace(view(1, 0), found=found))
+    text = console.export_text()
+    assert "HIGH: alert 0" in text
+    assert "after its event" not in text
 
 
 def test_the_end_says_how_long_the_first_alert_took() -> None:
