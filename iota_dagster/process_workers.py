@@ -56,10 +56,14 @@ def rules_of_a_run(settings: Settings) -> Callable[[], RuleWorkers]:
 
 
 def _shared_rule_workers(settings: Settings, pack: RulePack) -> RuleWorkers:
-    """The workers of this process for a pack; new ones once it, or a table that it looks things up in, has changed."""
+    """The workers of this process for a pack; new ones once it has changed, what cannot be read of it, or a table.
+
+    The same pack in another folder is another one: a worker reads the files when it is started.
+    """
     limits = RuleLimits(settings.rule_seconds, int(settings.rule_memory))
     tables = [Path(table.file).stat().st_mtime_ns for table in pack.surroundings.tables if Path(table.file).exists()]
-    key = f"{pack.version} {limits} {tables}"
+    folders, errors = [*map(str, settings.rules)], [*map(str, pack.errors)]
+    key = f"{pack.version} {folders} {errors} {limits} {tables}"
     if key not in _RULES:
         while _RULES:
             _RULES.popitem()[1].close()
