@@ -38,6 +38,8 @@ from iota_dagster.demo.embedded_aws import MANAGEMENT, embedded_aws
 
 BUCKET, HISTORY = "latency-logs", "latency-history"
 HISTORY_HOURS = 24
+HISTORY_AGE = timedelta(hours=50)
+"""When it begins: of what may still page somebody the sensors take their part, and there is less left to measure."""
 ACCOUNT = MANAGEMENT
 START_SECONDS = 120
 """How long Dagster may take to start."""
@@ -161,7 +163,7 @@ def _wait_for_daemon(instance: dg.DagsterInstance, process: subprocess.Popen[byt
 
 def _put_history(home: Path, endpoint: str, events: int) -> str:
     """Put older records that no message tells of; their first hour, as `iota backfill` takes it."""
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HISTORY_HOURS)
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - HISTORY_AGE
     logs, s3 = home / "history", _clients(endpoint).s3()
     written = benchmark_objects(logs, events, max(events // (HISTORY_HOURS * 12), 1), hours=HISTORY_HOURS, start=start)
     for path in logs.rglob("*.gz"):

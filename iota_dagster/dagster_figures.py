@@ -11,7 +11,7 @@ from iota_dagster.core import metrics
 from iota_dagster.core.figure_source import Samples, Source
 from iota_dagster.core.figures import Series
 from iota_dagster.core.metrics import Family
-from iota_dagster.doctor_checks.daemon import open_instance
+from iota_dagster.home import find_instance
 from iota_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def from_dagster(settings: Settings, clock: Callable[[], datetime] | None = None
     now = clock or (lambda: datetime.now(UTC))
 
     def read() -> Samples:
-        instance = open_instance(settings)
+        instance = find_instance(settings)
         if instance is None:
             return {}
         with instance:

@@ -12,9 +12,11 @@ from typing import Any
 from iota_dagster.core.background import repeating
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.owner import current_owner
 from iota_dagster.core.register import register_objects
+from iota_dagster.core.reserving import reserving
 from iota_dagster.core.store import batches, ledger
-from iota_dagster.home import prepare_home
+from iota_dagster.home import open_instance, prepare_home
 from iota_dagster.ingest_account import RunAccount
 from iota_dagster.platform import Platform, folder_integration, open_platform
 from iota_dagster.scanning import SCANNED_TAG, ScanReport, scan_hours
@@ -69,7 +71,8 @@ def register_path(platform: Platform, path: Path) -> None:
 def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summary:
     """Run the job for every delivery hour that has something to do, until none has."""
     with _summing_up(platform) as (summary, account), _watched(platform, progress):
-        summary.problems += _finish(platform, account)
+        summary.problems += _finish(platform, account, lambda: _pending_hours(platform))
+        summary.problems += _waiting(platform)
     return summary
 
 
@@ -94,20 +97,29 @@ class Backfill:
 def backfill(platform: Platform, span: range, *, only_new: bool = False, progress: Progress | None = None) -> Backfill:
     """Scan some delivery hours and run the job over all of them that the ledger knows; done objects are done again.
 
-    With `only_new` what is done stays as it is. Batches elsewhere that this wakes are brought to their end as well.
+    With `only_new` what is done stays as it is. Batches elsewhere that this wakes are brought to their end as well,
+    and nothing else there. Hours too old to page anybody are reserved meanwhile: the sensors of a live Dagster leave
+    them alone, until shortly after an abrupt end.
     """
     prepare_home(platform.settings)
+    with reserving(platform.database, span, platform.road.alerting.notify_within):
+        return _backfill(platform, span, only_new, progress)
+
+
+def _backfill(platform: Platform, span: range, only_new: bool, progress: Progress | None) -> Backfill:
     reports = scan_hours(platform, span)
-    elsewhere = set(_pending_hours(platform)).difference(span)
+    scanned = datetime.now(UTC)
     with platform.database.read() as connection:
         done = ledger.done_objects(connection, span)
+        waited = ledger.hours_to_do_again(connection)
     again = 0 if only_new else sum(done.values())
     with _summing_up(platform) as (summary, account), _watched(platform, progress, again) as advance:
         summary.problems += [f"{report.integration}: {report.error}" for report in reports if report.error]
         for hours in [] if only_new else _spans(_split(sorted(done))[0]):
             summary.problems += _run(platform, account, hours, again=True)
             advance(sum(done[hour] for hour in hours))
-        summary.problems += _finish(platform, account, elsewhere)
+        summary.problems += _finish(platform, account, lambda: _own_hours(platform, span, scanned, waited))
+        summary.problems += _waiting(platform, span)
     return Backfill(reports, len(done), again, summary)
 
 
@@ -120,18 +132,31 @@ def _summing_up(platform: Platform) -> Iterator[tuple[Summary, RunAccount]]:
         setattr(summary, name, value)
 
 
-def _finish(platform: Platform, account: RunAccount, leave: Collection[Hour] = ()) -> list[str]:
-    """Run the job until no hour, but those to leave alone, has anything to do; what went wrong, in words."""
-    before: list[Hour] | None = None
+def _finish(platform: Platform, account: RunAccount, wanted: Callable[[], Collection[Hour]]) -> list[str]:
+    """Run the job until none of the wanted hours has anything to do; what went wrong, in words."""
+    before: Collection[Hour] = ()
     problems: list[str] = []
+    outside: list[Hour] = []
     for _ in range(ROUNDS):
-        hours, outside = _split([hour for hour in _pending_hours(platform) if hour not in leave])
+        hours, outside = _split(wanted())
         if not hours or hours == before:
             break
         for span in _spans(hours):
             problems += _run(platform, account, span)
         before = hours
-    return [*problems, *_outside(outside), *_waiting(platform, leave)]
+    return [*problems, *_outside(outside)]
+
+
+def _own_hours(platform: Platform, span: range, scanned: datetime, waited: Collection[Hour]) -> list[Hour]:
+    """What a backfill is to finish: its own hours, and those elsewhere with batches to do again that it has woken.
+
+    What has come since the scan is the sensors': a backfill that took live objects would keep their alerts waiting,
+    and would not end while there are any.
+    """
+    with platform.database.read() as connection:
+        woken = ledger.hours_to_do_again(connection).difference(waited)
+        pending = ledger.pending_hours(connection, datetime.now(UTC), known_at=scanned)
+    return sorted(woken.union(hour for hour in pending if hour in span))
 
 
 def _pending_hours(platform: Platform) -> list[Hour]:
@@ -139,7 +164,7 @@ def _pending_hours(platform: Platform) -> list[Hour]:
         return ledger.pending_hours(connection, datetime.now(UTC))
 
 
-def _split(hours: Sequence[Hour]) -> tuple[list[Hour], list[Hour]]:
+def _split(hours: Collection[Hour]) -> tuple[list[Hour], list[Hour]]:
     """The hours that are partitions, and those that lie outside: Dagster must never hear of one."""
     from iota_dagster.defs.partitions import HOURLY
 
@@ -153,11 +178,11 @@ def _outside(hours: Sequence[Hour]) -> list[str]:
     return [outside_partitions(hours)] if hours else []
 
 
-def _waiting(platform: Platform, leave: Collection[Hour]) -> list[str]:
-    """What could not be read because of an outage, in words."""
+def _waiting(platform: Platform, span: range | None = None) -> list[str]:
+    """What could not be read because of an outage, in words; in some hours only."""
     with platform.database.read() as connection:
         waiting = ledger.waiting_for_an_outage(connection, datetime.now(UTC))
-    found = [(error, count) for hour, error, count in waiting if hour not in leave]
+    found = [(error, count) for hour, error, count in waiting if span is None or hour in span]
     if not found:
         return []
     return [
@@ -180,20 +205,20 @@ def _spans(hours: Sequence[Hour]) -> Iterator[list[Hour]]:
 
 def _run(platform: Platform, account: RunAccount, hours: Sequence[Hour], *, again: bool = False) -> list[str]:
     """One run of the job over consecutive hours, `again` with what is done there; what went wrong, in words."""
-    import dagster as dg
-
     from iota_dagster.definitions import defs
     from iota_dagster.defs.steps import CLAIM_TAG
+    from iota_dagster.launcher import COMMAND_TAG, PROCESS_TAG
 
-    home = prepare_home(platform.settings)
     tags = {
         "dagster/asset_partition_range_start": hour_key(hours[0]),
         "dagster/asset_partition_range_end": hour_key(hours[-1]),
         SCANNED_TAG if again else CLAIM_TAG: "1",
+        COMMAND_TAG: "1",
+        PROCESS_TAG: current_owner(),  # run monitoring looks whether it lives
     }
     before = account.before(hours)
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_instance(platform.settings) as instance:
         result = defs.resolve_job_def("ingest").execute_in_process(
             instance=instance, tags=tags, run_config=quiet, raise_on_error=False
         )
@@ -201,8 +226,12 @@ def _run(platform: Platform, account: RunAccount, hours: Sequence[Hour], *, agai
     if result.success:
         return _left_as_they_are(platform, result.run_id)
     failed = [event for event in result.all_events if event.is_step_failure]
-    return [f"run {result.run_id}: {event.step_key} failed: {_cause(event)}" for event in failed] or [
-        f"run {result.run_id} failed before its first step; Dagster's log of the run says why"
+    return [
+        f"run {result.run_id}: {event.step_key} failed: {_cause(event.step_failure_data.error)}" for event in failed
+    ] or [
+        f"run {result.run_id} failed before its first step: {_cause(event.job_failure_data.error)}"
+        for event in result.all_events
+        if event.is_failure
     ]
 
 
@@ -212,8 +241,7 @@ def _left_as_they_are(platform: Platform, run_id: str) -> list[str]:
     return [f"batch {batch} was left as it is: {why}" for batch, why in left]
 
 
-def _cause(event: Any) -> str:
-    error = event.step_failure_data.error
+def _cause(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error is not None else "unknown"

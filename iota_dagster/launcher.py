@@ -24,10 +24,12 @@ from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
 from iota_dagster import run_server
-from iota_dagster.core.owner import is_here, owner_of
+from iota_dagster.core.owner import is_here, owner_of, was_here
 
 PROCESS_TAG = "iota/process"
 """On a run: its process, by host, boot, pid and start."""
+COMMAND_TAG = "iota/command"
+"""On a run inside a command, which nobody launched: on whichever host somebody has typed it."""
 
 
 class LocalRunLauncher(RunLauncher, ConfigurableClass):
@@ -91,14 +93,18 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the run's process lives."""
-        if _lives(run):
+        """Whether the run's process lives; of a command on another host nobody knows, its maximum run time counts."""
+        if _lives(run) or _is_elsewhere(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
 
 
 def _lives(run: DagsterRun) -> bool:
     return is_here(run.tags.get(PROCESS_TAG, ""))
+
+
+def _is_elsewhere(run: DagsterRun) -> bool:
+    return COMMAND_TAG in run.tags and not was_here(run.tags.get(PROCESS_TAG, ""))
 
 
 def _pid(run: DagsterRun) -> int:

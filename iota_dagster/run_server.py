@@ -25,9 +25,10 @@ def start(run_id: str, instance_ref: str) -> int:
         process.start()
     sender.close()
     process.join()  # it only forks
-    if not receiver.poll():
-        raise RuntimeError(f"the process of run {run_id} could not be started; the daemon's log says why")
-    return int(receiver.recv())
+    try:
+        return int(receiver.recv())
+    except EOFError:
+        raise RuntimeError(f"the process of run {run_id} could not be started; the daemon's log says why") from None
 
 
 @lru_cache(maxsize=1)

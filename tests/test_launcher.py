@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from iota_dagster import launcher
 from iota_dagster.core.owner import current_owner, owner_of
-from iota_dagster.launcher import PROCESS_TAG, LocalRunLauncher
+from iota_dagster.launcher import COMMAND_TAG, PROCESS_TAG, LocalRunLauncher
 
 SLEEP = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
 
@@ -63,6 +64,21 @@ def started_run(instance: dg.DagsterInstance, owner: str) -> dg.DagsterRun:
 )
 def test_a_run_lives_only_while_its_process_does(owner: str, status: WorkerStatus) -> None:
     run = dg.DagsterRun(job_name="ingest", tags={PROCESS_TAG: owner})
+    assert LocalRunLauncher().check_run_worker_health(run).status == status
+
+
+@pytest.mark.parametrize(
+    ("owner", "status"),
+    [
+        (current_owner(), WorkerStatus.RUNNING),
+        (current_owner().rpartition("/")[0] + "/1", WorkerStatus.FAILED),
+        (f"{socket.gethostname()}:00000000/{os.getpid()}/1", WorkerStatus.FAILED),
+        (f"another-host:00000000/{os.getpid()}/1", WorkerStatus.RUNNING),
+    ],
+    ids=["it lives", "its pid is another's now", "it was before the last boot", "nobody here can know"],
+)
+def test_a_command_is_judged_on_its_own_host_only(owner: str, status: WorkerStatus) -> None:
+    run = dg.DagsterRun(job_name="ingest", tags={PROCESS_TAG: owner, COMMAND_TAG: "1"})
     assert LocalRunLauncher().check_run_worker_health(run).status == status
 
 

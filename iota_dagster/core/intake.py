@@ -27,7 +27,7 @@ from iota_dagster.core.isolating import isolated
 from iota_dagster.core.model import ObjectRef, ObjectStatus
 from iota_dagster.core.notification import Message, MessageKind, read_message
 from iota_dagster.core.objects import ObjectReader
-from iota_dagster.core.register import Origin, is_log, register_object
+from iota_dagster.core.register import Origin, is_log, register_object, registering_order
 from iota_dagster.core.spooling import EventSpool, event_id
 from iota_dagster.core.store import messages as message_store
 from iota_dagster.core.store.database import Database
@@ -274,9 +274,10 @@ class Intake:
     def _store(self, connection: sa.Connection, settled: Sequence[_Settled]) -> int:
         """Make durable what the messages say; how many objects that gives somebody to do."""
         now, new = self.clock(), 0
+        entries = [entry for item in settled for entry in item.entries]
+        for entry in sorted(entries, key=lambda entry: registering_order(entry.ref)):
+            new += register_object(connection, entry.ref, entry.origin, now, entry.status, entry.error)
         for item in settled:
-            for entry in item.entries:
-                new += register_object(connection, entry.ref, entry.origin, now, entry.status, entry.error)
             if item.outcome is Outcome.QUARANTINED:
                 message_store.keep(connection, item.received.body, "; ".join(item.message.problems), now)
         counted = Counter((item.message.kind.value, item.outcome.value) for item in settled)

@@ -1,9 +1,9 @@
-"""One file of the lake, read for a lost store: whose its rows are, and who their events are."""
+"""Files of the lake, read for a lost store: whose their rows are, which events those are, and which of them count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.id_files import ID, make_ids
+from iota_dagster.core.id_files import ID, make_ids, sorted_ids
 from iota_dagster.core.identity import digest, fingerprint
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.generation import NewFile
@@ -70,6 +70,46 @@ class Scanned:
                     parsed_at=parsed_at,
                     rows=rows,
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file and which of its rows are wanted; `adopted`: it stays as it is."""
+
+    scanned: Scanned
+    wanted: NDArray[np.bool_]
+    adopted: bool
+
+
+def choose(scanned: Sequence[Scanned]) -> list[Part]:
+    """Of each file of an hour the rows whose event no row before them has."""
+    ids = np.concatenate([item.ids for item in scanned])
+    _, first = np.unique(ids[["hi", "lo"]], return_index=True)
+    wanted = np.zeros(len(ids), np.bool_)
+    wanted[first] = True
+    ends = np.cumsum([len(item.ids) for item in scanned])[:-1]
+    parts = zip(scanned, np.split(wanted, ends), strict=True)
+    return [Part(item, mask, item.base and bool(mask.all())) for item, mask in parts]
+
+
+def objects_of(parts: Sequence[Part]) -> list[RebuiltObject]:
+    """The log objects of the rows that are wanted, with their number."""
+    found: dict[tuple[str, str, str], RebuiltObject] = {}
+    for part in parts:
+        for item in part.scanned.objects(part.wanted):
+            key = (item.batch_id, item.bucket, item.key)
+            rows = item.rows + (found[key].rows if key in found else 0)
+            found[key] = replace(item, rows=rows)
+    return [item for _, item in sorted(found.items())]
+
+
+def ids_by_batch(parts: Sequence[Part]) -> dict[str, NDArray[np.void]]:
+    """The ids of the rows that are wanted, sorted, by the batch that admitted them."""
+    found: dict[str, list[NDArray[np.void]]] = {}
+    for part in parts:
+        for batch_id in part.scanned.batches_of(part.wanted):
+            found.setdefault(batch_id, []).append(part.scanned.ids_of(batch_id, part.wanted))
+    return {batch_id: sorted_ids(np.concatenate(pieces)) for batch_id, pieces in found.items()}
 
 
 def scan_file(local: Path, path: str, table: str, base: bool) -> Scanned:

@@ -44,11 +44,19 @@ def register_objects(
     listed = new = 0
     for part in chunked(refs, 500):
         with database.begin() as connection:
-            for ref in part:
-                if is_log(ref):
-                    listed += 1
-                    new += register_object(connection, ref, origin, datetime.now(UTC))
+            for ref in sorted(filter(is_log, part), key=registering_order):
+                listed += 1
+                new += register_object(connection, ref, origin, datetime.now(UTC))
     return Registered(listed, new)
+
+
+def registering_order(ref: ObjectRef) -> tuple[str, str, str]:
+    """In which order one transaction registers objects.
+
+    On PostgreSQL a new row waits for another transaction's of the same object: two that register the same objects in
+    different orders would wait for each other.
+    """
+    return ref.bucket, ref.key, ref.etag or ""
 
 
 def is_log(ref: ObjectRef) -> bool:

@@ -2,7 +2,8 @@
 
 An hour has at most one run that waits and one that works. A run claims what is pending when it starts; so an hour
 needs another run only for what came after that, for what an outage or a failed run has left, and for what a dead
-process held. Runs that fail are asked for again ever more slowly.
+process held. Runs that fail are asked for again ever more slowly. Hours that a backfill has
+reserved are its own: a run beside it would find nothing, and would keep live ones waiting meanwhile.
 
 A look costs the same few queries however many hours are due, and asks for so much of a backlog only that its runs have
 something to do: what is due next is decided when it can start, and what arrives now is never behind it.
@@ -17,7 +18,7 @@ from enum import Enum
 
 from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.owner import is_alive
-from iota_dagster.core.store import claims, hour_requests
+from iota_dagster.core.store import claims, hour_requests, reserved_hours
 from iota_dagster.core.store.claims import IsAlive
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.hour_requests import DueHour, HourRequest
@@ -93,7 +94,8 @@ class Requesting:
         now, hours = self.clock(), self.partitions()
         with self.database.read() as connection:
             due = hour_requests.due_hours(connection, now, self.is_alive)
-            known = [item for item in reversed(due) if item.hour in hours]
+            reserved = reserved_hours.spans(connection, now)
+            known = [item for item in reversed(due) if item.hour in hours and not _holds(reserved, item.hour)]
             last = hour_requests.newest(connection, [item.hour for item in known])
         wanted = self._wanted(known, last, now)[:most]
         return self._take(wanted, now), [item.hour for item in due if item.hour not in hours]
@@ -145,3 +147,7 @@ class Requesting:
     def _has_claimed(self, root: str, hour: Hour) -> bool:
         with self.database.read() as connection:
             return claims.has_claimed(connection, root, [hour])
+
+
+def _holds(spans: Sequence[range], hour: Hour) -> bool:
+    return any(hour in span for span in spans)

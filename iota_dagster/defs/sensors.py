@@ -17,6 +17,7 @@ from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_key, parse_hour_key
 from iota_dagster.core.intake import Taken
 from iota_dagster.core.requesting import LastRun, Request, Requesting, RunState
+from iota_dagster.core.store import identity
 from iota_dagster.core.store.database import chunked
 from iota_dagster.defs.jobs import ingest
 from iota_dagster.defs.partitions import HOURLY, outside_partitions
@@ -34,7 +35,8 @@ RUNS_PER_TICK = 50
 
 def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
     """One tick: take messages in, then ask for the runs that are needed, waiting for either for a while."""
-    requesting = Requesting(platform.database, partial(last_runs, context.instance), _partitions)
+    store = _store_id(platform)
+    requesting = Requesting(platform.database, partial(last_runs, context.instance, store), _partitions)
     taken, waited = _take_in(platform, 0), 0
     requests, outside = requesting.take(RUNS_PER_TICK)
     while not (requests or taken.received or taken.outages) and waited < _patience(platform):
@@ -42,7 +44,7 @@ def _look(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorR
         taken, waited = _take_in(platform, slice_seconds), waited + slice_seconds
         requests, outside = requesting.take(RUNS_PER_TICK)
     _tell(context, taken, outside)
-    runs = [_run_request(item) for item in requests]
+    runs = [_run_request(store, item) for item in requests]
     skip = None if runs else f"nothing to do ({taken.received} messages{', an outage' if taken.outages else ''})"
     return dg.SensorResult(run_requests=runs, skip_reason=skip)
 
@@ -79,19 +81,33 @@ def _partitions() -> range:
     return range(parse_hour_key(first), parse_hour_key(last) + 1) if first and last else range(0)
 
 
-def run_key(hour: Hour, attempt: int) -> str:
-    """A run's key: Dagster never takes the same one twice, not even after a failure."""
-    return f"{hour_key(hour)}:{attempt}"
+def _store_id(platform: Platform) -> str:
+    """The store's id, which a restored or rebuilt store gives up."""
+    with platform.database.read() as connection:
+        found = identity.store_id(connection)
+    if found is None:
+        with platform.database.begin() as connection:
+            found = identity.make_store_id(connection)
+    return found
 
 
-def _run_request(item: Request) -> dg.RunRequest:
+def run_key(store: str, hour: Hour, attempt: int) -> str:
+    """A run's key: Dagster never takes the same one twice, not even after a failure.
+
+    A restored store counts its attempts anew, and Dagster's history has the old ones' keys: the store is part of it.
+    """
+    return f"{hour_key(hour)}:{attempt}:{store[:8]}"
+
+
+def _run_request(store: str, item: Request) -> dg.RunRequest:
     tags = {CLAIM_TAG: "1", "dagster/priority": "10"} if item.recent else {CLAIM_TAG: "1", BACKLOG_TAG: "1"}
-    return dg.RunRequest(run_key=run_key(item.hour, item.attempt), partition_key=hour_key(item.hour), tags=tags)
+    key = run_key(store, item.hour, item.attempt)
+    return dg.RunRequest(run_key=key, partition_key=hour_key(item.hour), tags=tags)
 
 
-def last_runs(instance: dg.DagsterInstance, attempts: Mapping[Hour, int]) -> dict[Hour, LastRun]:
+def last_runs(instance: dg.DagsterInstance, store: str, attempts: Mapping[Hour, int]) -> dict[Hour, LastRun]:
     """What became of the runs that were asked for, their retries included, by one query; of those that there are."""
-    hours = {run_key(hour, attempt): hour for hour, attempt in attempts.items()}
+    hours = {run_key(store, hour, attempt): hour for hour, attempt in attempts.items()}
     found: dict[Hour, LastRun] = {}
     for keys in chunked(hours, 1_000):
         for run in instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: keys})):  # the newest first

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from click.testing import CliRunner
+from dagster._core.launcher import WorkerStatus
 
 from iota_dagster.cli.backfill import command
-from iota_dagster.core.hours import hour_of
-from iota_dagster.core.store import ledger
+from iota_dagster.core.hours import Hour, hour_of
+from iota_dagster.core.owner import current_owner
+from iota_dagster.core.road import Road
+from iota_dagster.core.store import ledger, reserved_hours
+from iota_dagster.core.store.batches import RunIdentity
+from iota_dagster.core.store.claims import Assignment
+from iota_dagster.home import prepare_home
 from iota_dagster.ingesting import backfill
+from iota_dagster.launcher import PROCESS_TAG
 from iota_dagster.platform import open_platform
 from iota_dagster.scanning import scan_hours
 from iota_dagster.settings import load_settings
@@ -131,6 +140,89 @@ def test_progress_counts_what_is_new_and_what_is_done_again(tmp_path: Path) -> N
     assert seen[-1] == (4, 4)
     assert all(0 <= done <= total for done, total in seen)
     assert some(done.as_dict(), "again", "objects", "events") == (3, 1, 1)
+
+
+def test_the_sensors_leave_its_hours_alone_while_it_goes_on(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    configure()
+    platform = open_platform(load_settings())
+    seen: list[list[range]] = []
+
+    def look(*_: int) -> None:
+        with platform.database.read() as connection:
+            seen.append(reserved_hours.spans(connection, datetime.now(UTC)))
+
+    span = range(HOUR, HOUR + 2)
+    backfill(platform, span, progress=look)
+    assert seen[-1] == [span]
+    look()
+    platform.database.dispose()
+    assert seen[-1] == []
+
+
+def test_what_comes_elsewhere_meanwhile_is_left_to_the_sensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hour in (0, 2):
+        start = START + timedelta(hours=hour)
+        write(tmp_path / "logs", hour, packed([record(hour, start=start)]), start)
+    configure()
+    platform = open_platform(load_settings())
+    claim = Road.claim
+
+    def claiming(road: Road, run: RunIdentity, hours: Sequence[Hour], *, again: bool) -> list[Assignment]:
+        scan_hours(platform, [HOUR + 2])
+        return claim(road, run, hours, again=again)
+
+    monkeypatch.setattr(Road, "claim", claiming)
+    done = backfill(platform, range(HOUR, HOUR + 1))
+    platform.database.dispose()
+    assert some(done.as_dict(), "objects", "problems") == (1, [])
+    assert statuses() == [(0, "done"), (2, "pending")]
+
+
+def test_what_comes_into_its_hours_after_the_scan_is_left_to_the_sensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "logs", 0, packed([record(0)]))
+    configure()
+    platform = open_platform(load_settings())
+    deliver = Road.deliver
+
+    def delivering(road: Road) -> object:
+        write(tmp_path / "logs", 1, packed([record(1)]))
+        scan_hours(platform, [HOUR])
+        return deliver(road)
+
+    monkeypatch.setattr(Road, "deliver", delivering)
+    backfill(platform, range(HOUR, HOUR + 1))
+    platform.database.dispose()
+    assert statuses() == [(0, "done"), (0, "pending")]
+
+
+def test_run_monitoring_sees_that_its_runs_live(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    configure()
+    run(*SPAN)
+    with dg.DagsterInstance.from_config("home/dagster") as instance:
+        (mine,) = instance.get_runs()
+        assert mine.tags[PROCESS_TAG] == current_owner()
+        assert instance.run_launcher.check_run_worker_health(mine).status is WorkerStatus.RUNNING
+
+
+def test_a_run_that_does_not_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    configure()
+    prepare_home(load_settings())
+    settings = Path("home/dagster/dagster.yaml")
+    logs = {
+        "module": "dagster_aws.s3.compute_log_manager",
+        "class": "S3ComputeLogManager",
+        "config": {"bucket": {"env": "RUN_LOGS_BUCKET"}},
+    }
+    settings.write_text(settings.read_text() + yaml.safe_dump({"compute_logs": logs}))
+    figures, complaint = run(*SPAN)
+    assert figures["objects"] == 0
+    assert "failed before its first step" in complaint
+    assert "RUN_LOGS_BUCKET" in complaint
 
 
 def test_people_get_a_table(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -161,6 +162,23 @@ def test_a_redelivered_message_adds_nothing(intake: Intake, queue: SqsQueue, sto
     taken = one_round(intake, queue)
     assert ledger(store) == [(KEY, "e1", "pending"), (OTHER, "e2", "pending")]
     assert taken.new == 0
+
+
+def test_sensors_that_are_told_of_the_same_objects_in_another_order_do_not_wait_for_each_other(
+    intake: Intake, aws: Aws, store: Database
+) -> None:
+    sqs, objects = aws.clients.sqs(), [(f"{KEY}{number:03}", "e") for number in range(100)]
+    for number in range(3):
+        urls = [sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"] for _ in range(2)]
+        told = [(f"{number}/{key}", etag) for key, etag in objects]
+        both = list(zip([SqsQueue(sqs, url) for url in urls], [told, told[::-1]], strict=True))
+        for queue, named in both:
+            send(queue, created(*named))
+        with ThreadPoolExecutor(2) as threads:
+            taken = list(threads.map(lambda item: one_round(intake, item[0]), both))
+        assert sum(item.new for item in taken) == 100
+        assert [item.outages for item in taken] == [[], []]
+        assert [left(queue) for queue, _ in both] == [0, 0]
 
 
 def test_an_object_of_a_bucket_that_is_not_configured_is_a_refused_row_and_the_others_are_taken(

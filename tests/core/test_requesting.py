@@ -14,7 +14,7 @@ from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.model import BatchStatus, ObjectRef
 from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.requesting import BACKLOG_AT_ONCE, LastRun, Requesting, RunState
-from iota_dagster.core.store import ledger
+from iota_dagster.core.store import ledger, reserved_hours
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import batches, claims, log_objects
 
@@ -141,6 +141,26 @@ def test_a_backlog_whose_runs_fail_keeps_no_room_from_the_rest(scene: Scene) -> 
     scene.requesting.take(100)
     scene.state = RunState.FAILED
     assert {item.hour for item in scene.requesting.take(100)[0]} == set(range(TEN - 90, TEN - 80))
+
+
+def test_reserved_hours_are_left_to_who_reserved_them(scene: Scene) -> None:
+    for hour in (TEN - 30, TEN - 20, TEN - 10, TEN):
+        scene.add(f"object-{hour}", hour)
+    with scene.database.begin() as connection:
+        reserved_hours.reserve(connection, "a backfill", range(TEN - 20, TEN), NOW + 30 * SECOND)
+    assert [item.hour for item in scene.requesting.take(10)[0]] == [TEN, TEN - 30]
+    scene.state = RunState.WAITING
+    assert scene.asked(29 * SECOND) == []
+    scene.now += SECOND
+    assert [item.hour for item in scene.requesting.take(10)[0]] == [TEN - 10, TEN - 20]
+
+
+def test_reserved_hours_take_no_room_from_the_rest_of_a_backlog(scene: Scene) -> None:
+    for hour in range(TEN - 90, TEN - 10):
+        scene.add(f"object-{hour}", hour)
+    with scene.database.begin() as connection:
+        reserved_hours.reserve(connection, "a backfill", range(TEN - 70, TEN), NOW + 30 * SECOND)
+    assert [item.hour for item in scene.requesting.take(100)[0]] == list(range(TEN - 71, TEN - 91, -1))
 
 
 def test_a_look_takes_the_same_few_queries_however_many_hours_are_due(scene: Scene) -> None:

@@ -24,16 +24,33 @@ class DistantLauncher:
     __module__ = "dagster_k8s.launcher"
 
 
-def test_a_store_in_a_file_refuses_runs_on_other_hosts(tmp_path: Path) -> None:
-    with pytest.raises(
-        SettingsError, match=r"dagster_k8s.launcher.DistantLauncher starts runs on other hosts.*PostgreSQL"
-    ):
+SHARED = {
+    "store_url": "postgresql://iota@localhost/iota",
+    "lake_url": "s3://example-lake/lake",
+    "work_url": "s3://example-lake/work",
+    "state_url": "s3://example-lake/state",
+    "spool_url": "s3://example-lake/spool",
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_lies_on_this_host_alone_refuses_runs_on_other_hosts(tmp_path: Path, name: str) -> None:
+    rest = {key: value for key, value in SHARED.items() if key != name}
+    settings = Settings.model_validate({"home": tmp_path, **rest})
+    told = rf"dagster_k8s.launcher.DistantLauncher starts runs on other hosts.*: set {name} to"
+    with pytest.raises(SettingsError, match=told):
+        refuse_distant_runs(settings, DistantLauncher())
+
+
+def test_all_that_a_distant_run_needs_is_named_at_once(tmp_path: Path) -> None:
+    told = "set store_url to a PostgreSQL database and lake_url, work_url, state_url, spool_url to s3://…"
+    with pytest.raises(SettingsError, match=told):
         refuse_distant_runs(Settings(home=tmp_path), DistantLauncher())
 
 
-def test_our_own_launcher_and_a_database_server_are_fine(tmp_path: Path) -> None:
+def test_our_own_launcher_and_what_all_hosts_reach_are_fine(tmp_path: Path) -> None:
     refuse_distant_runs(Settings(home=tmp_path), LocalRunLauncher())
-    refuse_distant_runs(Settings(home=tmp_path, store_url="postgresql://iota@localhost/iota"), DistantLauncher())
+    refuse_distant_runs(Settings.model_validate({"home": tmp_path, **SHARED}), DistantLauncher())
 
 
 @contextmanager

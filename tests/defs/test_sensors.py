@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 import yaml
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
@@ -20,7 +21,8 @@ from iota_dagster.core.hours import hour_key, hour_of
 from iota_dagster.core.model import ObjectRef
 from iota_dagster.core.register import register_objects
 from iota_dagster.core.requesting import LastRun, RunState
-from iota_dagster.core.store import ledger
+from iota_dagster.core.store import identity, ledger
+from iota_dagster.core.store.schema import hour_requests
 from iota_dagster.definitions import defs
 from iota_dagster.defs import correlation_schedule, delivery_sensor, query_schedule, sensor_platform, sensors
 from iota_dagster.defs.partitions import HOURLY
@@ -29,6 +31,7 @@ from iota_dagster.settings import load_settings
 from tests.aws import Aws
 
 NOW = datetime.now(UTC)
+STORE = "0123456789abcdef"
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_an_object_in_a_bucket_becomes_a_run_of_its_hour(aws: Aws, bucket: str, 
     put(aws, bucket)
     (request,) = tick(instance)
     assert request.partition_key == f"{NOW:%Y-%m-%d-%H}:00"
-    assert request.run_key == f"{request.partition_key}:1"
+    assert (request.run_key or "").startswith(f"{request.partition_key}:1:")
     assert request.tags[CLAIM_TAG] == "1"
     assert request.tags["dagster/priority"] == "10"
     assert tick(instance, 1) == []
@@ -150,7 +153,7 @@ def test_the_hours_that_can_be_asked_for_are_those_of_the_partitions() -> None:
 
 def test_of_a_run_that_was_tried_again_the_newest_try_counts(instance: dg.DagsterInstance) -> None:
     hour = hour_of(NOW)
-    tags = {RUN_KEY_TAG: sensors.run_key(hour, 1)}
+    tags = {RUN_KEY_TAG: sensors.run_key(STORE, hour, 1)}
     first = create_run_for_test(instance, job_name="ingest", status=dg.DagsterRunStatus.FAILURE, tags=tags)
     create_run_for_test(
         instance,
@@ -160,7 +163,22 @@ def test_of_a_run_that_was_tried_again_the_newest_try_counts(instance: dg.Dagste
         root_run_id=first.run_id,
         parent_run_id=first.run_id,
     )
-    assert sensors.last_runs(instance, {hour: 1}) == {hour: LastRun(RunState.WORKING, first.run_id)}
+    assert sensors.last_runs(instance, STORE, {hour: 1}) == {hour: LastRun(RunState.WORKING, first.run_id)}
+
+
+def test_what_an_earlier_store_has_asked_for_is_no_answer_to_this_one(
+    aws: Aws, bucket: str, instance: dg.DagsterInstance
+) -> None:
+    put(aws, bucket)
+    (before,) = tick(instance)
+    run = {RUN_KEY_TAG: before.run_key or ""}
+    create_run_for_test(instance, job_name="ingest", status=dg.DagsterRunStatus.SUCCESS, tags=run)
+    with sensor_platform.sensor_platform().database.begin() as connection:
+        identity.renew_store_id(connection)
+        connection.execute(sa.delete(hour_requests))
+    (after,) = tick(instance)
+    assert after.partition_key == before.partition_key
+    assert after.run_key != before.run_key, "Dagster takes no key twice"
 
 
 def test_a_tick_without_work_says_so(bucket: str, instance: dg.DagsterInstance) -> None:
@@ -199,7 +217,9 @@ def test_what_became_of_a_run_decides_whether_to_ask_again(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus, tags: dict[str, str], state: RunState
 ) -> None:
     hour = hour_of(NOW)
-    create_run_for_test(instance, job_name="ingest", status=status, tags={RUN_KEY_TAG: sensors.run_key(hour, 3)} | tags)
-    found = sensors.last_runs(instance, {hour: 3, hour - 1: 1})
+    create_run_for_test(
+        instance, job_name="ingest", status=status, tags={RUN_KEY_TAG: sensors.run_key(STORE, hour, 3)} | tags
+    )
+    found = sensors.last_runs(instance, STORE, {hour: 3, hour - 1: 1})
     assert {key: run.state for key, run in found.items()} == {hour: state}
-    assert sensors.last_runs(instance, {hour: 4}) == {}
+    assert sensors.last_runs(instance, STORE, {hour: 4}) == {}

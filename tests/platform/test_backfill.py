@@ -1,4 +1,4 @@
-"""A backfill by Dagster's own daemon over hours that are done, while one of them gets a new object."""
+"""A backfill by Dagster's own daemon over hours that are empty or done, while one of them gets a new object."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning"),  # Dagster's own call
 ]
-HOURS = range(NOW - 6, NOW)
+SPAN = range(NOW - 26, NOW)
+"""More hours than one run takes."""
+HOURS = (NOW - 26, NOW - 20, *range(NOW - 4, NOW))
+"""Those of them that hold something."""
 LIVE = key_of(NOW - 3, "live")
-BACKFILL = "of-six-hours"
+BACKFILL = "of-a-day-and-two-hours"
 TOTALS = ("objects", "records", "rows", "duplicates", "quarantined")
 
 
 @pytest.fixture
 def done(installation: Installation) -> Installation:
-    """An installation that has read six hours."""
+    """An installation that has read what some hours hold."""
     for hour in HOURS:
         for number in range(2):
             own = [record(f"{hour}-{number}-{event}", hour, event) for event in range(4)]
@@ -50,7 +53,7 @@ def submit(instance: dg.DagsterInstance) -> None:
         PartitionBackfill.from_asset_partitions(
             backfill_id=BACKFILL,
             asset_graph=defs.get_repository_def().asset_graph,
-            partition_names=[hour_key(hour) for hour in HOURS],
+            partition_names=[hour_key(hour) for hour in SPAN],
             asset_selection=[asset.key for asset in ROAD],
             backfill_timestamp=time.time(),
             tags={},

@@ -5,8 +5,9 @@ survives a killed process and a power cut alike. `NORMAL` would be enough for th
 was deleted after a commit which a power cut undoes would be lost. PostgreSQL has the same promise by its default.
 
 Failures. What a later try may cure (a lock that was not given in time, a deadlock, a lost connection, a full disk) is
-raised as `Outage`. After an `Outage` that came from the commit itself the transaction may or may not have happened:
-whoever writes must be able to repeat it.
+raised as `Outage`, and so is a file that this user may not write: what waits for it must not be given up. After an
+`Outage` that came from the commit itself the transaction may or may not have happened: whoever writes must be able to
+repeat it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ _PASSING = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_INTERRUPT,
 }
+_FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 
 
 class Database:
@@ -151,6 +153,11 @@ class Database:
             code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 return IotaError(f"the store {_shown(self._url)} is damaged: {cause}. Restore it from a backup.")
+            if code in _FORBIDDEN and _is_forbidden(file := Path(self._url.database or "")):
+                return Outage(
+                    f"the store {file} may not be written by user {os.geteuid()}: run this as the user that runs iota "
+                    "(or is its file system read-only?)"
+                )
             passing = code in _PASSING and not (code == sqlite3.SQLITE_READONLY and mode == _READ)
         else:
             passing = isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError)
@@ -243,6 +250,14 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_forbidden(file: Path) -> bool:
+    """Whether this user may not write a database there: SQLite makes files beside it, also for a reader."""
+    if not os.access(file.parent, os.F_OK):
+        return False  # it has gone
+    may = os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True)
+    return not may or (file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:

@@ -52,8 +52,7 @@ def due_hours(connection: sa.Connection, now: datetime, is_alive: IsAlive) -> li
 
 def _hours_with_batches(connection: sa.Connection, is_alive: Callable[[str, datetime], bool]) -> set[Hour]:
     c = batches.c
-    again = (c.status == BatchStatus.DONE) & c.redo_reason.is_not(None) & c.redo_blocked.is_(None)
-    hours = set(connection.execute(sa.select(c.delivery_hour).where(again).distinct()).scalars())
+    hours = ledger.hours_to_do_again(connection)
     unfinished = c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED))
     for row in connection.execute(sa.select(c.delivery_hour, c.owner, c.heartbeat_at).where(unfinished)):
         if row.delivery_hour not in hours and not is_alive(row.owner, row.heartbeat_at):

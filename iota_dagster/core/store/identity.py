@@ -7,7 +7,7 @@ import uuid
 import sqlalchemy as sa
 
 from iota_dagster.core.store.database import insert_ignore, upsert
-from iota_dagster.core.store.schema import announced_generations, lake_hours, store_identity
+from iota_dagster.core.store.schema import announced_generations, lake_files, lake_hours, store_identity
 
 
 def store_id(connection: sa.Connection) -> str | None:
@@ -35,3 +35,10 @@ def renew_store_id(connection: sa.Connection) -> str:
 def knows_a_lake(connection: sa.Connection) -> bool:
     """Whether anything was ever published by way of this store."""
     return connection.execute(sa.select(lake_hours.c.hour).where(lake_hours.c.version > 0).limit(1)).first() is not None
+
+
+def newest_lake_files(connection: sa.Connection, limit: int = 5) -> list[str]:
+    """The paths of some files that the lake has to have: of the newest event hours."""
+    c = lake_files.c
+    query = sa.select(c.path).order_by(c.hour.desc(), c.table_name, c.source).limit(limit)
+    return list(connection.execute(query).scalars())

@@ -99,18 +99,28 @@ def is_due(now: datetime) -> sa.ColumnElement[bool]:
     return (c.status == ObjectStatus.PENDING) & (c.retry_at.is_(None) | (c.retry_at <= now))
 
 
-def pending_hours(connection: sa.Connection, now: datetime) -> list[Hour]:
-    """The delivery hours with something to do: objects that are due, unpublished batches, batches to do again."""
-    unfinished = sa.or_(
-        batches.c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)),
-        sa.and_(
-            batches.c.status == BatchStatus.DONE,
-            batches.c.redo_reason.is_not(None),
-            batches.c.redo_blocked.is_(None),
-        ),
-    )
+def is_to_do_again() -> sa.ColumnElement[bool]:
+    """Which batches were done and wait to be done again: not those that something has blocked."""
+    c = batches.c
+    return (c.status == BatchStatus.DONE) & c.redo_reason.is_not(None) & c.redo_blocked.is_(None)
+
+
+def hours_to_do_again(connection: sa.Connection) -> set[Hour]:
+    """The delivery hours of the batches that wait to be done again."""
+    return set(connection.execute(sa.select(batches.c.delivery_hour).where(is_to_do_again()).distinct()).scalars())
+
+
+def pending_hours(connection: sa.Connection, now: datetime, known_at: datetime | None = None) -> list[Hour]:
+    """The delivery hours with something to do: objects that are due, unpublished batches, batches to do again.
+
+    With `known_at` only objects count that were known by then.
+    """
+    due = is_due(now)
+    if known_at is not None:
+        due &= log_objects.c.registered_at <= known_at
+    unfinished = batches.c.status.in_((BatchStatus.OPEN, BatchStatus.COMMITTED)) | is_to_do_again()
     hours = sa.union(
-        sa.select(log_objects.c.delivery_hour).where(is_due(now)),
+        sa.select(log_objects.c.delivery_hour).where(due),
         sa.select(batches.c.delivery_hour).where(unfinished),
     ).subquery()
     return list(connection.execute(sa.select(hours.c.delivery_hour).order_by(hours.c.delivery_hour)).scalars())

@@ -155,6 +155,15 @@ hour_requests = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row: they lengthen the wait
 )
 
+reserved_hours = sa.Table(
+    "reserved_hours",
+    metadata,
+    sa.Column("holder", Text, primary_key=True),  # drawn by a process that brings these hours to their end itself
+    sa.Column("first_hour", sa.Integer, nullable=False),
+    sa.Column("end_hour", sa.Integer, nullable=False),  # not included
+    sa.Column("until", UtcDateTime, nullable=False),  # renewed for as long as that process lives
+)
+
 claims = sa.Table(
     "claims",
     metadata,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from iota_dagster.core.detection.rule_errors import PREFIX
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Alert, BatchStatus, ObjectStatus
+from iota_dagster.core.store import ledger
 from iota_dagster.core.store.alerts import as_alert
 from iota_dagster.core.store.claims import IsAlive
 from iota_dagster.core.store.database import chunked
@@ -113,7 +114,6 @@ def backlog(connection: sa.Connection, counts: Mapping[tuple[Hour, str], int]) -
     b = batches.c
     open_ones = sa.select(b.status, sa.func.count()).where(b.status.in_(_UNFINISHED)).group_by(b.status)
     by_status = {row[0]: row[1] for row in connection.execute(open_ones)}
-    again = (b.status == BatchStatus.DONE) & b.redo_reason.is_not(None) & b.redo_blocked.is_(None)
     totals = by_object_status(counts)
     return Backlog(
         pending=totals[ObjectStatus.PENDING],
@@ -122,7 +122,7 @@ def backlog(connection: sa.Connection, counts: Mapping[tuple[Hour, str], int]) -
         after_outage=sum(int(count or 0) for _, count in parts),
         open_batches=by_status.get(BatchStatus.OPEN, 0),
         committed_batches=by_status.get(BatchStatus.COMMITTED, 0),
-        to_do_again=connection.scalar(sa.select(sa.func.count()).select_from(batches).where(again)) or 0,
+        to_do_again=connection.scalar(sa.select(sa.func.count()).where(ledger.is_to_do_again())) or 0,
     )
 
 

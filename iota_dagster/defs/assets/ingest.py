@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import dagster as dg
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import LogObject, QuarantineItem
 from iota_dagster.core.parser import parser_version
 from iota_dagster.core.prepare import CannotDoAgain, Committed
+from iota_dagster.core.reserving import reserving
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import ledger, summaries
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, lags, numbers, place, plain, table, timeline
@@ -52,9 +53,10 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     watch, road, hours = Stopwatch(), platform.road, hours_of(context)
     log = BatchLog(context)
     run = run_of(context, road)
-    scanned = _scan(context, platform, hours)
     with road.at_work(run):
-        claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
+        with _reserving(context, road, hours):
+            scanned = _scan(context, platform, hours)
+            claimed = road.claim(run, hours, again=CLAIM_TAG not in context.run.tags)
         fetched = each([item for item in claimed if item.needs_objects], log.around(road.fetch))
     for found in fetched:
         log.fact("fetched", found.batch, objects=len(found.spooled), failures=len(found.failed))
@@ -66,7 +68,7 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     add_hour_figures(context, road, lambda connection, hour: hour_numbers(summaries.hour_objects(connection, hour)))
     metadata = (
         _fetched_figures(fetched)
-        | numbers(scanned)
+        | scanned
         | lags(road, [item.batch.id for item in fetched if not item.redo])
         | _request_figures(platform.platform.accounts.requests())
         | _places(platform.platform.settings, [item for batch in fetched for item in batch.batch.objects])
@@ -75,14 +77,35 @@ def raw_logs(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     return dg.Output(HourBatches(run.root, hours), metadata=metadata, data_version=dg.DataVersion(parser_version()))
 
 
-def _scan(context: dg.AssetExecutionContext, platform: PlatformResource, hours: tuple[Hour, ...]) -> dict[str, int]:
-    if CLAIM_TAG in context.run.tags or SCANNED_TAG in context.run.tags:
+def _scans(context: dg.AssetExecutionContext) -> bool:
+    return CLAIM_TAG not in context.run.tags and SCANNED_TAG not in context.run.tags
+
+
+def _reserving(context: dg.AssetExecutionContext, road: Road, hours: tuple[Hour, ...]) -> AbstractContextManager[None]:
+    """What a scan finds is pending until it is claimed: without this the sensors would ask for runs meanwhile."""
+    if not _scans(context):
+        return nullcontext()
+    return reserving(road.database, range(min(hours), max(hours) + 1), road.alerting.notify_within)
+
+
+def _scan(context: dg.AssetExecutionContext, platform: PlatformResource, hours: tuple[Hour, ...]) -> Figures:
+    """List the integrations. One that cannot be listed keeps nobody from their work: the figures and the log say so."""
+    if not _scans(context):
         return {}
     reports = scan_hours(platform.platform, hours)
     for report in reports:
         if report.error is not None:
-            context.log.warning(plain(f"{report.integration} could not be listed: {report.error}", LONGEST_LINE))
-    return {"scan_listed": sum(item.listed for item in reports), "scan_new": sum(item.new for item in reports)}
+            context.log.error(plain(f"{report.integration} could not be listed: {report.error}", LONGEST_LINE))
+    failed = [report for report in reports if report.error is not None]
+    values = {
+        "scan_listed": sum(item.listed for item in reports),
+        "scan_new": sum(item.new for item in reports),
+        "scan_failed": len(failed),
+    }
+    rows: Iterator[Mapping[str, Cell]] = (
+        {"integration": report.integration, "why": report.error or "", "listed": report.listed} for report in failed
+    )
+    return numbers(values) | table("not_listed", rows)
 
 
 def _fetched_figures(fetched: Sequence[Fetched]) -> Figures:

@@ -22,13 +22,24 @@ from iota_dagster.traces import Traces, open_traces
 _log = logging.getLogger(__name__)
 
 
+_SHARED = ("lake_url", "work_url", "state_url", "spool_url")
+
+
 def refuse_distant_runs(settings: Settings, launcher: object) -> None:
-    """A store in a SQLite file serves one host: `SettingsError` when runs are started on others (Kubernetes, ECS)."""
+    """What lies on one host serves one host: `SettingsError` when runs are started on others (Kubernetes, ECS).
+
+    Of a run in a pod, rows in a local lake would be gone with the pod, and their objects done.
+    """
     module = type(launcher).__module__
-    if settings.store_url.startswith("sqlite") and not module.startswith(("dagster.", "iota_dagster.")):
+    if module.startswith(("dagster.", "iota_dagster.")):
+        return
+    here = ["store_url to a PostgreSQL database"] if settings.store_url.startswith("sqlite") else []
+    folders = [name for name in _SHARED if not getattr(settings, name).startswith("s3://")]
+    here += [f"{', '.join(folders)} to s3://…"] if folders else []
+    if here:
         raise SettingsError(
-            f"the store is a SQLite file, but {module}.{type(launcher).__name__} starts runs on other hosts, which "
-            "cannot share it: set store_url to a PostgreSQL database"
+            f"{module}.{type(launcher).__name__} starts runs on other hosts, which share nothing that lies on this "
+            f"one: set {' and '.join(here)}"
         )
 
 
