@@ -2,8 +2,8 @@
 
 python -m benchmarks.objects [--objects N] [--bytes N] [--workers N] [--rounds N] [--direct]
 
-A moto server in a process of its own is S3; it is the slower side, so its own limit is measured too: the same GETs by
-a client that does nothing but send bytes. `--direct` reads with our own credentials instead of a role's.
+A moto server in a process of its own is S3. Its own limit is measured too: the same GETs by a client that does nothing
+but send bytes. `--direct` reads with our own credentials instead of a role's. What is read lies below TMPDIR.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import psutil
 from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
 from iota_dagster.core.fetching import Spool
+from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.core.hours import parse_hour_key
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
 from iota_dagster.core.objects import Objects
@@ -40,6 +41,7 @@ HOUR = parse_hour_key("2026-11-22-10:00")
 def main() -> None:
     """Put the objects, fetch them, print objects a second."""
     arguments = _arguments()
+    collect_rarely()  # as iota's own processes do
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     with (
         tempfile.TemporaryDirectory(prefix="iota-bench-") as folder,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
+from iota_dagster.demo.aws_server import answer_faster
 
 if TYPE_CHECKING:
     import boto3
@@ -148,6 +149,7 @@ def serve() -> Iterator[Aws]:
     """A moto server that ends with the block."""
     from moto.server import ThreadedMotoServer  # a second, which only tests of AWS pay
 
+    answer_faster()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     assert server._server is not None

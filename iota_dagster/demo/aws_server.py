@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
 import time
+from functools import lru_cache
 
 
 def serve(parent: int) -> None:
     """Serve until a signal comes; the end of `parent` is one."""
+    from iota_dagster.core.garbage import collect_rarely
     from iota_dagster.demo.processes import end_with_parent
 
     end_with_parent(parent)
@@ -21,11 +24,27 @@ def serve(parent: int) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     from moto.server import ThreadedMotoServer
 
-    _look_at_the_clock_faster()
+    answer_faster()
+    gc.freeze()
+    collect_rarely()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     print(server.get_host_and_port()[1], flush=True)
     signal.pause()
+
+
+def answer_faster() -> None:
+    """Have moto's servers in this process answer as before, in half the time, and full queues at all."""
+    _look_up_services_once()
+    _look_at_the_clock_faster()
+
+
+def _look_up_services_once() -> None:
+    """To find the service that is meant, moto lists its own folders and tries every service's pattern each time."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    look_up = DomainDispatcherApplication.get_backend_for_host
+    DomainDispatcherApplication.get_backend_for_host = lru_cache(maxsize=1000)(look_up)  # type: ignore[method-assign]
 
 
 def _look_at_the_clock_faster() -> None:

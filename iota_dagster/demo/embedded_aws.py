@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, role_credentials, session_with
 from iota_dagster.core.errors import IotaError
+from iota_dagster.core.extras import install
 from iota_dagster.demo.environment import only
 from iota_dagster.demo.records import DEVELOPMENT, HOME_REGION, PRODUCTION, SECURITY
 
@@ -67,7 +68,7 @@ class Organization:
 def embedded_aws(log: Path) -> Iterator[str]:
     """The server's address; the server ends with the block. `IotaError` when it does not start."""
     if find_spec("moto") is None:
-        raise IotaError("the demo brings its own AWS, for which moto is missing: pip install 'iota-dagster[demo]'")
+        raise IotaError(f"the demo brings its own AWS, for which moto is missing: {install('demo')}")
     with only(_SERVER), log.open("ab") as errors:
         server = subprocess.Popen(
             [sys.executable, "-m", "iota_dagster.demo.aws_server", str(os.getpid())],
