@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +19,12 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.alerting import outbox
 from iota_dagster.core.alerting.deliver import deliver_due
-from iota_dagster.core.alerting.destination import Destination, payload
-from iota_dagster.core.aws.clients import ClientFactory
+from iota_dagster.core.alerting.destination import Destination, Unavailable, payload
+from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.errors import DeliveryFailed, Outage, SettingsError
 from iota_dagster.core.store.alerts import record_matches
 from iota_dagster.core.store.database import Database
-from iota_dagster.destinations import AnyDestination
+from iota_dagster.destinations import AnyDestination, http
 from iota_dagster.destinations.base import Means
 from iota_dagster.destinations.slack import message
 from iota_dagster.logging_setup import secrets_of
@@ -178,6 +179,12 @@ def test_a_topic_that_is_not_there_is_said(aws: Aws) -> None:
         opened({"type": "sns", "topic_arn": arn}, clients=aws.clients).send(a_delivery())
 
 
+def test_a_topic_that_cannot_be_reached_is_unavailable() -> None:
+    nobody = ClientFactory(ClientOptions(endpoint_url="http://127.0.0.1:1"))
+    with pytest.raises(Unavailable, match=r"there: Could not connect"):
+        opened({"type": "sns", "topic_arn": f"arn:aws:sns:{REGION}:123456789012:x"}, clients=nobody).send(a_delivery())
+
+
 @pytest.mark.parametrize("kind", ["webhook", "slack", "pagerduty"])
 @pytest.mark.parametrize("status", [301, 403, 429, 500])
 def test_a_refusal_is_told_without_the_url_and_may_be_tried_again(service: WebService, kind: str, status: int) -> None:
@@ -186,6 +193,7 @@ def test_a_refusal_is_told_without_the_url_and_may_be_tried_again(service: WebSe
     with pytest.raises(DeliveryFailed, match=rf"there: 127.0.0.1 answers {status} (Moved|.*: invalid)") as caught:
         opened_at(kind, service).send(a_delivery())
     assert caught.value.retry_helps
+    assert isinstance(caught.value, Unavailable) == (status == 429)
     assert "secret-path" not in str(caught.value)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
@@ -202,6 +210,40 @@ def test_an_answer_that_repeats_a_secret_is_not_quoted(service: WebService, answ
     assert str(caught.value) == "there: 127.0.0.1 answers 404"
 
 
+@pytest.mark.parametrize(
+    ("user", "query", "answer"),
+    [
+        ("", "?token=S3CR3T-abcdef", b"invalid token S3CR3T-abcdef"),
+        ("", "?a=b&token=S3CR3T%2Fabc+def", b"invalid token S3CR3T/abc def"),
+        ("", "?S3CR3T&a=b", b"no such key: S3CR3T"),
+        ("", "?key=S3CR%5C3T", rb"no such key: S3CR\\3T"),
+        ("alice:pa%3Ass%40word@", "", b"wrong: pa:ss@word"),
+        ("al%69ce:p@", "", b"who is alice?"),
+        ("alice:s3cret@", "", b"you sent: Basic YWxpY2U6czNjcmV0"),
+    ],
+)
+def test_an_answer_that_repeats_a_secret_of_the_url_is_not_quoted(
+    service: WebService, user: str, query: str, answer: bytes
+) -> None:
+    service.status, service.answer = 403, answer
+    with pytest.raises(DeliveryFailed) as caught:
+        opened({"type": "webhook", "url": service.url.replace("//", f"//{user}") + query}).send(a_delivery())
+    assert str(caught.value) == "there: 127.0.0.1 answers 403"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("alice:s3cret", "alice:s3cret"), ("ülf%40b:p%3Aß", "ülf@b:p:ß"), ("token", "token:"), (":s3cret", ":s3cret")],
+)
+def test_a_user_and_a_password_in_a_url_are_sent_as_basic_authentication(
+    service: WebService, written: str, meant: str
+) -> None:
+    opened({"type": "webhook", "url": service.url.replace("//", f"//{written}@")}).send(a_delivery())
+    (posted,) = service.posted
+    assert posted.headers["authorization"] == "Basic " + base64.b64encode(meant.encode()).decode()
+    assert posted.path == "/services/T000/secret-path"
+
+
 def test_an_answer_whose_end_never_comes_tells_its_status(service: WebService) -> None:
     service.status, service.promised = 500, 1_000_000
     with pytest.raises(DeliveryFailed, match=r"there: .* answers 500 Internal Server Error: ok"):
@@ -212,16 +254,24 @@ def test_an_answer_whose_end_never_comes_tells_its_status(service: WebService) -
 def test_a_service_that_is_away_is_told_without_the_url(kind: str) -> None:
     with web_service() as gone:
         destination = opened_at(kind, gone)
-    with pytest.raises(DeliveryFailed, match=r"there: 127\.0\.0\.1 cannot be reached") as caught:
+    with pytest.raises(Unavailable, match=r"there: 127\.0\.0\.1 cannot be reached") as caught:
         destination.send(a_delivery())
     assert "secret-path" not in repr(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
 
+def test_a_service_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_READ", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        destination = opened({"type": "webhook", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/secret-path"})
+        with pytest.raises(Unavailable, match=r"there: 127\.0\.0\.1 does not answer within 0\.1 s$"):
+            destination.send(a_delivery())
+
+
 def test_a_secret_is_read_when_an_alert_is_sent_and_waited_for(service: WebService) -> None:
     named = {"type": "slack", "url_secret": "slack/url"}
-    with pytest.raises(DeliveryFailed, match="there: the secret slack/url cannot be read"):
+    with pytest.raises(Unavailable, match="there: the secret slack/url cannot be read"):
         opened(named).send(a_delivery())
     opened(named, secret={"slack/url": service.url}.__getitem__).send(a_delivery())
     assert len(service.posted) == 1

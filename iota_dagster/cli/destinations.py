@@ -1,12 +1,14 @@
-"""`iota destinations`: where alerts go, and whether they arrive."""
+"""`iota destinations`: where alerts go, whether they arrive, and sending again what was given up."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.own_store import own_store
 from iota_dagster.core.text import one_line
 
 if TYPE_CHECKING:
@@ -19,17 +21,23 @@ if TYPE_CHECKING:
 @click.command("destinations")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--test", "is_test", is_flag=True, help="Send a test alert to each, and say whether it arrived.")
+@click.option("--retry", "is_retry", is_flag=True, help="Let alerts that were given up be sent again, however old.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line and destination.")
-def command(names: tuple[str, ...], is_test: bool, as_json: bool) -> None:
+def command(names: tuple[str, ...], is_test: bool, is_retry: bool, as_json: bool) -> None:
     """List the destinations of alerts (all, or those named) and the severities that are routed to each.
 
     With --test each gets an alert that says that it is a test; it is in neither store nor lake. Exit with 1 when one
     does not arrive.
+
+    With --retry each gets what was given up after a day of attempts, from the next run that sends: people are paged for
+    old alerts too. `iota status` shows how many there are beforehand.
     """
     from iota_dagster.own_clients import own_clients
     from iota_dagster.platform import open_destinations
     from iota_dagster.settings import load_settings
 
+    if is_test and is_retry:
+        raise click.UsageError("--test and --retry do not go together: test first")
     settings = load_settings()
     _require_known(names, [item.name for item in settings.destinations])
     opened = {item.name: item for item in open_destinations(settings, own_clients(settings))}
@@ -38,6 +46,8 @@ def command(names: tuple[str, ...], is_test: bool, as_json: bool) -> None:
         if is_test:
             facts["error"] = _tested(opened[facts["name"]])
             failed |= facts["error"] is not None
+        if is_retry:
+            facts |= _retried(settings, facts["name"])
         click.echo(json.dumps(facts) if as_json else _line(facts))
     if failed:
         raise click.exceptions.Exit(1)
@@ -73,9 +83,21 @@ def _tested(destination: Destination) -> str | None:
     return None
 
 
+def _retried(settings: Settings, name: str) -> dict[str, Any]:
+    """Make due again what a destination was given up on; how many alerts that is, and when the oldest came to be."""
+    from iota_dagster.core.alerting import outbox
+
+    with own_store(settings) as database, database.begin() as connection:
+        count, oldest = outbox.retry_given_up(connection, name, datetime.now(UTC))
+    return {"retried": count, "oldest": f"{oldest:%Y-%m-%dT%H:%M:%SZ}" if oldest else None}
+
+
 def _line(facts: dict[str, Any]) -> str:
     severities = ", ".join(facts["severities"]) or "no severity: only rules that name it"
     text = f"{facts['name']:<24} {facts['type']:<11} {severities}"
     if "error" in facts:
         text += f" → {one_line(facts['error']) if facts['error'] else 'arrived'}"
+    if "retried" in facts:
+        since = f", the oldest of {facts['oldest']}" if facts["oldest"] else ""
+        text += f" → alerts to be sent again: {facts['retried']:,}{since}"
     return text

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from iota_dagster.core.alerting.windows import shifted
 from iota_dagster.core.correlation_failures import failure_units
 from iota_dagster.core.correlation_matches import as_match, newcomers, unit_id
+from iota_dagster.core.correlation_results import Correlated, NotPublished
 from iota_dagster.core.detection.correlation.evaluate import CorrelationMatch, foresee
 from iota_dagster.core.detection.correlation.pack import by_member, fields_needed
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import Signal
+from iota_dagster.core.detection.rule_errors import PREFIX
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.lake.match_files import publish_unit
@@ -38,18 +40,6 @@ PATIENCE = timedelta(minutes=20)
 SPAN_HOURS = 24
 """So many hours of a rule's matches are evaluated at once: a bound for the memory that a backfill takes."""
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Correlated:
-    """What one call did: the changes of each rule's hours, and the rules that failed, each with its error."""
-
-    changes: Mapping[RuleHour, AlertChanges] = field(default_factory=dict)
-    failures: Mapping[str, str] = field(default_factory=dict)
-
-    def total(self, count: Callable[[AlertChanges], int]) -> int:
-        """A number summed over all changes."""
-        return sum(map(count, self.changes.values()))
 
 
 def _pass(_: sa.Connection) -> None:
@@ -136,31 +126,32 @@ class Correlator:
     def correlate(self) -> Correlated:
         """Evaluate what has been touched, by whomever, and what is due; safe to call at any time, any number at once.
 
-        A rule that fails keeps its work for the next call and does not stop the others. So does, with its waits, one
-        that may be in a file which could not be read.
+        A rule that fails, or whose hours the lake does not take, keeps its work for the next call and does not stop the
+        others. So does, with its waits, one that may be in a file which could not be read. `Outage` when the store does
+        not answer.
         """
-        changes: dict[RuleHour, AlertChanges] = {}
-        failures: dict[str, str] = {}
+        done = Correlated()
         if self.whole:
             with self.database.begin() as connection:
                 store.unpark(connection)
-        self._end_waits(changes, failures)
-        done: dict[RuleHour, Touch] = {}
-        while work := self._touched(done):
-            self._attempt(self._affected(work), changes, failures)
-            kept = {rule_id for rule in self.rules if rule.id in failures for rule_id in rule.rule_ids}
+            self._withdraw_failures_of_others(done)
+        self._end_waits(done)
+        seen: dict[RuleHour, Touch] = {}
+        while work := self._touched(seen):
+            self._attempt(self._affected(work), done)
+            kept = {rule_id for rule in self.rules if rule.id in done.failures for rule_id in rule.rule_ids}
             settled = {key: touch for key, touch in work.items() if key[0] not in kept}
             with self.database.begin() as connection:
                 store.settle(connection, settled, park=not self.whole)
-            done |= work
-        return Correlated(changes, failures)
+            seen |= work
+        return done
 
     # ── what to look at ──
 
-    def _touched(self, done: Mapping[RuleHour, Touch]) -> dict[RuleHour, Touch]:
+    def _touched(self, seen: Mapping[RuleHour, Touch]) -> dict[RuleHour, Touch]:
         """What has changed, less what this call has been through."""
         with self.database.read() as connection:
-            return {key: touch for key, touch in store.touched(connection).items() if done.get(key) != touch}
+            return {key: touch for key, touch in store.touched(connection).items() if seen.get(key) != touch}
 
     def _affected(self, work: Mapping[RuleHour, Touch]) -> Iterator[_Job]:
         """The rules, each with the hours in which what it makes of the changed matches may have changed."""
@@ -172,7 +163,7 @@ class Correlator:
                 job.hours.update(range(hour, hour_of(shifted(hour_start(hour + 1), rule.reach)) + 1))
         yield from (job for _, job in sorted(jobs.items()))
 
-    def _end_waits(self, changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
+    def _end_waits(self, done: Correlated) -> None:
         """Look again at what waited for a moment that has come."""
         rules = {rule.id: rule for rule in self.rules}
         with self.database.read() as connection:
@@ -181,37 +172,43 @@ class Correlator:
             rule = rules.get(name)
             if rule and rule.enabled:
                 hours = {hour_of(near) for moment in moments for near in (moment, moment - _MINUTE)}
-                self._attempt([_Job(rule, hours)], changes, failures)
-            if name not in failures and (rule or self.whole):
+                self._attempt([_Job(rule, hours)], done)
+            if name not in done.failures and (rule or self.whole):
                 with self.database.begin() as connection:
                     store.end_wait(connection, name, moments)
 
     # ── evaluation ──
 
-    def _attempt(self, jobs: Iterable[_Job], changes: dict[RuleHour, AlertChanges], failures: dict[str, str]) -> None:
-        tried = set()
+    def _attempt(self, jobs: Iterable[_Job], done: Correlated) -> None:
+        """Evaluate rule by rule; whether one works is told, too, unless it is the lake that does not."""
         for job in jobs:
-            tried.add(job.rule.id)
-            try:
+            with done.noting(job.rule.id):
                 for hours in _spans(sorted(job.hours)):
-                    changes |= self._replace(job, hours)
-            except Outage:
-                raise
-            except Exception as error:
-                failures[job.rule.id] = f"{type(error).__name__}: {error}"
-        self._tell_of_failures(tried, failures)
+                    self._replace(job, hours, done)
+            if job.rule.id not in done.outages:
+                self._tell_whether_it_fails(job.rule.id, done)
 
-    def _tell_of_failures(self, tried: Collection[str], failures: Mapping[str, str]) -> None:
+    def _withdraw_failures_of_others(self, done: Correlated) -> None:
+        """What is told of rules that have failed, and are disabled or gone by now, is over."""
         with self.database.read() as connection:
-            units = list(failure_units(connection, tried, failures, self.clock()))
-        for name, matches in units:
-            self._publish(name, matches, {match.id for match in matches})
+            units = store.units_of_rules(connection, store.rules_with_matches(connection, PREFIX))
+        failed, tried = {name.removeprefix(PREFIX) for name in units}, {rule.id for rule in self.rules if rule.enabled}
+        for rule_id in sorted(failed - tried):
+            self._tell_whether_it_fails(rule_id, done)
+
+    def _tell_whether_it_fails(self, rule_id: str, done: Correlated) -> None:
+        with self.database.read() as connection:
+            units = list(failure_units(connection, [rule_id], done.failures, self.clock()))
+        with done.noting(rule_id):
+            for name, matches in units:
+                self._publish(name, matches, {match.id for match in matches}, done)
 
     def _publish(
         self,
         name: str,
         matches: Sequence[Match],
         notify: Collection[str],
+        done: Correlated,
         check: Callable[[sa.Connection], None] = _pass,
     ) -> AlertChanges:
         """Make some matches all that a unit has, in the store and in the lake; `check` runs first and may raise."""
@@ -222,27 +219,34 @@ class Correlator:
             changes[:] = [self._store(connection, name, matches, notify)]
             return True
 
-        if self.lake is not None:
-            publish_unit(self.lake, name, matches, on_commit)
-        else:
+        if self.lake is None:
             with self.database.begin() as connection:
                 on_commit(connection)
+            return changes[0]
+        try:
+            done.changed.update(publish_unit(self.lake, name, matches, on_commit))
+        except Outage as outage:
+            raise NotPublished(str(outage)) from outage
         return changes[0]
 
-    def _replace(self, job: _Job, hours: Sequence[Hour]) -> dict[RuleHour, AlertChanges]:
+    def _replace(self, job: _Job, hours: Sequence[Hour], done: Correlated) -> None:
         """Bring a rule's matches of some hours in a row up to date."""
-        changes: dict[RuleHour, AlertChanges] = {}
         while True:
             found = self._evaluate(job, hours)
+            if all(self._is_recorded(job.rule, unit, found, done) for unit in found.units):
+                break
+        if found.awaited:
+            with self.database.begin() as connection:
+                store.wait(connection, job.rule.id, found.awaited)
+
+    def _is_recorded(self, rule: CorrelationRule, unit: _Unit, found: _Found, done: Correlated) -> bool:
+        """Replace one hour's matches, or note why not; False when the hour has to be evaluated again."""
+        with done.noting(rule.id):
             try:
-                for unit in found.units:
-                    changes[job.rule.id, unit.hour] = self._record(job.rule, unit, found)
+                done.changes[rule.id, unit.hour] = self._record(rule, unit, found, done)
             except _Changed:
-                continue
-            if found.awaited:
-                with self.database.begin() as connection:
-                    store.wait(connection, job.rule.id, found.awaited)
-            return changes
+                return False
+        return True
 
     def _evaluate(self, job: _Job, hours: Sequence[Hour]) -> _Found:
         rule = job.rule
@@ -268,7 +272,7 @@ class Correlator:
         changed = [unit for hour, unit in units.items() if unit.differs(before.get(hour, {}))]
         return _Found(signals, now, changed, awaited)
 
-    def _record(self, rule: CorrelationRule, unit: _Unit, found: _Found) -> AlertChanges:
+    def _record(self, rule: CorrelationRule, unit: _Unit, found: _Found, done: Correlated) -> AlertChanges:
         """Replace one hour's matches; `_Changed` when they have been made of what is no longer all there is."""
         first, last = _needed(rule, [unit.hour])
         seen = [item for item in found.signals if first <= item.event_time <= last]
@@ -279,7 +283,7 @@ class Correlator:
             if _signals(connection, rule, [unit.hour]) != seen:
                 raise _Changed
 
-        return self._publish(unit_id(rule.id, unit.hour), list(unit.matches.values()), unit.notify, check)
+        return self._publish(unit_id(rule.id, unit.hour), list(unit.matches.values()), unit.notify, done, check)
 
     def _store(
         self, connection: sa.Connection, name: str, matches: Sequence[Match], notify: Collection[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -13,6 +14,17 @@ from iota_dagster.core.store.database import Database
 
 START_PATIENCE = timedelta(minutes=5)
 """How long a run that was asked for may take to begin, and one that has its answer to record it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that was asked for, with a key that no other ever has, and its queries with the attempt that it is at each.
+
+    A query whose attempt is another by then is no longer for that run to do: somebody else has been asked.
+    """
+
+    key: str
+    attempts: dict[str, int]
 
 
 def judged_queries(pack: RulePack) -> list[ScheduledQuery]:
@@ -38,11 +50,11 @@ def keep_schedules(database: Database, queries: Iterable[ScheduledQuery], now: d
             store.keep(connection, wanted)
 
 
-def ask_for_run(database: Database, now: datetime, names: Collection[str] | None = None) -> str | None:
-    """A key for one run of what is due; None when nothing is, or when somebody has asked for it already.
+def ask_for_run(database: Database, now: datetime, names: Collection[str] | None = None) -> Asked | None:
+    """One run of what is due; None when nothing is, or when somebody has asked for it already.
 
     `names` are the queries that can run (None: all that the store knows). Of several that call at once, each query goes
-    to one; no key is ever given twice.
+    to one.
     """
     with database.read() as connection:
         states = [item for name, item in store.states(connection).items() if names is None or name in names]
@@ -51,5 +63,9 @@ def ask_for_run(database: Database, now: datetime, names: Collection[str] | None
         return None
     with database.begin() as connection:
         won = [state for state in waiting if store.take(connection, state, now + START_PATIENCE)]
+    if not won:
+        return None
+    # With the time: a query that was forgotten and comes back counts its attempts from the beginning.
     parts = [(state.name, state.due_at.isoformat(), state.attempt) for state in won]
-    return blake2b(repr(parts).encode(), digest_size=8).hexdigest() if won else None
+    key = blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+    return Asked(key, {state.name: state.attempt + 1 for state in won})

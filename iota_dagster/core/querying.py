@@ -1,14 +1,16 @@
 """Scheduled queries: what is due is run over the lake, its rows are judged, and people are told.
 
 A run's matches, alerts, outbox and next due time are one transaction, so that a run that dies is repeated and a run
-that has a twin counts once. A query that was due several times while nothing ran is run once. Its SQL can ask for the
-time at which the run was due and for that of the run before, so that a late run leaves no gap.
+that has a twin counts once. A run does what it was asked for, unless somebody else has been asked for it meanwhile. A
+query that was due several times while nothing ran is run once. Its SQL can ask for the time at which the run was due
+and for that of the run before, so that a late run leaves no gap.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -20,18 +22,19 @@ from iota_dagster.core.alerting.ids import period_start
 from iota_dagster.core.detection.rule_errors import PERIOD_MINUTES
 from iota_dagster.core.detection.scheduled_query import ScheduledQuery, sql_parameters
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
-from iota_dagster.core.errors import Outage
+from iota_dagster.core.errors import IotaError, LakeFileDamaged, Outage
 from iota_dagster.core.lake.match_files import publish_unit
 from iota_dagster.core.lake.publication import Superseded
 from iota_dagster.core.lake.query import QueryError, QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.model import Match
-from iota_dagster.core.query_requests import START_PATIENCE, judged_queries, keep_schedules
+from iota_dagster.core.query_requests import START_PATIENCE, ask_for_run, judged_queries, keep_schedules
 from iota_dagster.core.query_rows import JudgedRows, Occasion, judge_rows, match_of_row
 from iota_dagster.core.road import Road
 from iota_dagster.core.store import figures, rule_values
 from iota_dagster.core.store import scheduled_queries as store
 from iota_dagster.core.store.alerts import AlertChanges, record_matches
+from iota_dagster.core.store.correlations import rules_with_matches
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.rule_values import StoredValues
 from iota_dagster.core.store.scheduled_queries import QueryOutcome, QueryState
@@ -64,6 +67,18 @@ class QueryRun:
 
 
 @dataclass(frozen=True, slots=True)
+class DueRuns:
+    """What one run of what is due did; `outage` is what the queries wait for that stay due, None if none does.
+
+    `changed` are the hours of `alert_matches`, whoever's matches it was.
+    """
+
+    done: tuple[QueryRun, ...]
+    changed: frozenset[TableHour]
+    outage: Outage | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A query's rows, or as many as are judged, and why it failed."""
 
@@ -81,23 +96,30 @@ class Querying:
     memory: str = MEMORY
     clock: Callable[[], float] = field(default=time.perf_counter)
 
-    def run_due(self) -> list[QueryRun]:
-        """Run every query that is due, one after the other; one that fails does not stop the others.
+    def run_due(self, asked: Mapping[str, int] | None = None) -> DueRuns:
+        """Run the queries that this run was `asked` for, by name with their attempts, one after the other.
 
-        `Outage` when the store or the lake does not answer: what was due then stays due.
+        Without any, it asks for all that are due and nobody is at. Neither one that fails stops the others nor one that
+        the lake does not answer, which stays due. `Outage` when the store does not answer.
         """
         pack = self.road.alerting.rules().pack
         queries = {item.name: item for item in judged_queries(pack)}
         keep_schedules(self.road.database, queries.values(), self.road.clock(), whole=not pack.errors)
-        due = [state for state in self._states() if state.due_at <= self.road.clock() and state.name in queries]
-        done = []
-        for number, state in enumerate(due):
-            until = self.road.clock() + timedelta(minutes=queries[state.name].schedule.timeout_minutes)
-            with self.road.database.begin() as connection:
-                store.stay_busy(connection, [item.name for item in due[number:]], until + START_PATIENCE)
-            if found := self._run(queries[state.name], state):
-                done.append(found)
-        return done
+        attempts = asked or self._ask_for(queries)
+        mine = sorted((name, attempt) for name, attempt in attempts.items() if name in queries)
+        done, waiting = list[QueryRun](), dict[str, Outage]()
+        changed = set() if pack.errors else self._withdraw_failures_of_others(queries)
+        for number, (name, _) in enumerate(mine):
+            state = self._begin(queries[name], dict(mine[number:]))
+            try:
+                if state is not None and (found := self._run(queries[name], state)):
+                    done.append(found)
+            except Outage as error:
+                waiting[name] = error
+        if waiting:  # whoever tries again is soon expected, however long the query may take
+            self._say_busy({name: attempts[name] for name in waiting}, timedelta())
+        changed.update(key for item in done for key in item.changed)
+        return DueRuns(tuple(done), frozenset(changed), next(iter(waiting.values()), None))
 
     def ask(self, item: ScheduledQuery, due_at: datetime, previous_due_at: datetime) -> Answer:
         """A query's answer on an occasion, within its limits; nothing is stored."""
@@ -112,7 +134,7 @@ class Querying:
                 limits=limits,
                 parameters=sql_parameters(due_at, previous_due_at),
             )
-        except QueryError as error:
+        except (QueryError, LakeFileDamaged) as error:
             return Answer(pa.table({}), self.clock() - started, str(error))
         too_many = len(rows) > self.most_rows
         why = f"more than {self.most_rows:,} rows: those beyond were not judged" if too_many else None
@@ -123,9 +145,21 @@ class Querying:
         occasion = Occasion(item.name, item.log_type, due_at)
         return judge_rows(answer.rows, occasion, self.road.alerting.rules(), StoredValues(self.road.database))
 
-    def _states(self) -> list[QueryState]:
-        with self.road.database.read() as connection:
-            return list(store.states(connection).values())
+    def _ask_for(self, names: Collection[str]) -> Mapping[str, int]:
+        asked = ask_for_run(self.road.database, self.road.clock(), names)
+        return asked.attempts if asked else {}
+
+    def _begin(self, item: ScheduledQuery, attempts: Mapping[str, int]) -> QueryState | None:
+        """Say that this run is at a query, and gets to the others; None where the query is no longer its to do."""
+        now = self.road.clock()
+        state = self._say_busy(attempts, timedelta(minutes=item.schedule.timeout_minutes)).get(item.name)
+        is_mine = state is not None and state.attempt == attempts[item.name] and state.due_at <= now
+        return state if is_mine else None
+
+    def _say_busy(self, attempts: Mapping[str, int], duration: timedelta) -> Mapping[str, QueryState]:
+        with self.road.database.begin() as connection:
+            store.stay_busy(connection, attempts, self.road.clock() + duration + START_PATIENCE)
+            return store.states(connection)
 
     def _run(self, item: ScheduledQuery, state: QueryState) -> QueryRun | None:
         """One query; None when a twin of this run was first."""
@@ -202,6 +236,22 @@ class Querying:
                 return True
 
             changed += publish_unit(self.road.lake, unit, matches, on_commit)
+        return changed
+
+    def _withdraw_failures_of_others(self, names: Collection[str]) -> set[TableHour]:
+        """What is told of queries that have failed, and are disabled or gone by now, is over."""
+        with self.road.database.read() as connection:
+            others = [rule for rule in rules_with_matches(connection, FAILED) if rule.removeprefix(FAILED) not in names]
+            units = [unit for rule_id in others for unit in store.units_of_rule(connection, rule_id)]
+        changed: set[TableHour] = set()
+        for unit in units:
+
+            def on_commit(connection: sa.Connection, unit: str = unit) -> bool:
+                self._store(connection, unit, [])
+                return True
+
+            with suppress(IotaError):  # an hour that cannot be written keeps no query waiting; the next run tries again
+                changed.update(publish_unit(self.road.lake, unit, [], on_commit))
         return changed
 
     def _store(self, connection: sa.Connection, unit: str, matches: Sequence[Match]) -> AlertChanges:

@@ -2,18 +2,21 @@
 
 import dagster as dg
 
-from iota_dagster.defs.assets.correlations import evaluate
+from iota_dagster.defs.assets.correlations import correlation_figures
+from iota_dagster.defs.figures import numbers
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import waiting_out_outages
+from iota_dagster.defs.telling import tell
 
 
 @dg.op
 @waiting_out_outages()
 def correlate_and_deliver(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """Evaluate the correlation rules that have something new or have waited long enough, and send what is due."""
-    figures = evaluate(context.log, platform.road)
-    report = platform.road.deliver()
-    context.add_output_metadata({**figures, "sent": report.sent, "retried": report.retried, "failed": report.failed})
+    told = tell(context.log, platform.platform)
+    sums = told.deliveries
+    sent = numbers({"sent": sums.sent, "retried": sums.retried, "failed": sums.failed})
+    context.add_output_metadata(correlation_figures(told.correlated) | sent)
 
 
 @dg.job(

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
-from iota_dagster.defs.assets.correlations import evaluate
+from iota_dagster.defs.assets.correlations import correlation_figures
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.sensor_platform import sensor_platform
 from iota_dagster.defs.steps import waiting_out_outages
+from iota_dagster.defs.telling import tell
 from iota_dagster.log_types import own_log_types
 from iota_dagster.process_workers import rule_pack
 
@@ -20,22 +22,32 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 60
 
 
+class AskedQueries(dg.Config):
+    """The queries that a run is asked for, with the attempt that it is at each. A run by hand names none."""
+
+    attempts: dict[str, int] = Field(default={})
+
+
 @dg.op
 @waiting_out_outages()
-def run_due_queries(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+def run_due_queries(context: dg.OpExecutionContext, config: AskedQueries, platform: PlatformResource) -> None:
     """Run the queries that are due, judge their rows, look at what that means to correlation rules, and tell people."""
     from iota_dagster.core.querying import Querying  # DuckDB: half a second that no other run should pay
 
-    done = Querying(platform.road).run_due()
-    for item in done:
+    runs = Querying(platform.road).run_due(config.attempts)
+    for item in runs.done:
         _log(context.log, item)
-    catalog = platform.platform.catalog
-    if catalog is not None:
-        catalog.register({key for item in done for key in item.changed})
-    correlated = evaluate(context.log, platform.road)
-    report = platform.road.deliver()
-    sent = numbers({"sent": report.sent, "retried": report.retried, "failed": report.failed})
-    context.add_output_metadata({**_figures(done), "correlation_matches": correlated["matches"], **sent})
+    try:
+        told = tell(context.log, platform.platform)
+    finally:
+        if platform.platform.catalog is not None:
+            platform.platform.catalog.register(runs.changed)
+    if runs.outage is not None:
+        raise runs.outage
+    sums = told.deliveries
+    sent = numbers({"sent": sums.sent, "retried": sums.retried, "failed": sums.failed})
+    correlated = correlation_figures(told.correlated)
+    context.add_output_metadata({**_figures(runs.done), "correlation_matches": correlated["matches"], **sent})
 
 
 def _log(log: dg.DagsterLogManager, item: "QueryRun") -> None:
@@ -62,7 +74,10 @@ def _figures(done: Sequence["QueryRun"]) -> Figures:
     return numbers(values) | table("by_query", rows)
 
 
-@dg.job(description="Runs the scheduled queries that are due, and the rules over their rows, apart from any hour.")
+@dg.job(
+    tags={"iota/alone": "scheduled_queries"},
+    description="Runs the scheduled queries that are due, and the rules over their rows, apart from any hour.",
+)
 def scheduled_queries() -> None:
     """One op: everything that is due."""
     run_due_queries()
@@ -82,5 +97,8 @@ def scheduled_query_due() -> dg.RunRequest | dg.SkipReason:
     pack = rule_pack(platform.settings)
     queries = judged_queries(pack)
     keep_schedules(platform.database, queries, now, whole=not pack.errors)
-    key = ask_for_run(platform.database, now, [item.name for item in queries])
-    return dg.RunRequest(run_key=f"queries-{key}") if key else dg.SkipReason("no scheduled query is due")
+    asked = ask_for_run(platform.database, now, [item.name for item in queries])
+    if asked is None:
+        return dg.SkipReason("no scheduled query is due")
+    config = dg.RunConfig(ops={"run_due_queries": AskedQueries(attempts=asked.attempts)})
+    return dg.RunRequest(run_key=f"queries-{asked.key}", run_config=config)

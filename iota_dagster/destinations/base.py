@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from iota_dagster.core.alerting.destination import Destination
+from iota_dagster.core.alerting.destination import Destination, Unavailable
 from iota_dagster.core.aws.clients import ClientFactory
-from iota_dagster.core.errors import DeliveryFailed, Outage
+from iota_dagster.core.errors import Outage
 from iota_dagster.settings_types import Model, Name
 
 Secret = Callable[[], str]
@@ -43,7 +43,7 @@ class DestinationSettings(Model):
         """What sends there. Nothing is read, imported or connected yet."""
 
     def chosen_secret(self, given: SecretStr | None, named: str | None, means: Means) -> Secret:
-        """The secret that is `given`, or the one that is only `named`; `DeliveryFailed` while it cannot be read."""
+        """The secret that is `given`, or the one that is only `named`; `Unavailable` while it cannot be read."""
         if given is not None:
             return given.get_secret_value
         if named is None:
@@ -63,12 +63,12 @@ class _NamedSecret:
 
     def __call__(self) -> str:
         if self._failed and time.monotonic() - self._failed[0] < _AGAIN:
-            raise DeliveryFailed(self._failed[1])
+            raise Unavailable(self._failed[1])
         try:
             return self._read(self._name)
         except Outage as error:
             self._failed = time.monotonic(), f"{self._destination}: {error}"
-            raise DeliveryFailed(self._failed[1]) from error
+            raise Unavailable(self._failed[1]) from error
 
 
 def either(name: str, given: object, named: object, key: str) -> None:

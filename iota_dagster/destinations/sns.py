@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from iota_dagster.core.alerting.destination import payload
+from iota_dagster.core.alerting.destination import Unavailable, payload
 from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery
 from iota_dagster.core.text import one_line
@@ -21,7 +21,7 @@ from iota_dagster.destinations.base import DestinationSettings, Means
 
 _SUBJECT, _MOST_BYTES = 99, 200_000  # SNS takes less than 100 characters, and 256 KiB in all
 _ATTRIBUTE = 256
-_CONNECT, _READ = 3, 5  # seconds; a claim's ten deliveries must stay within the outbox's lease
+_CONNECT, _READ = 3, 5  # seconds, for each address and attempt: all of them must stay within the outbox's lease
 
 
 class Sns(DestinationSettings):
@@ -66,7 +66,9 @@ class SnsTopic:
                 MessageAttributes=_attributes(severity=alert.severity, rule_id=alert.rule_id, log_type=alert.log_type),
                 **more,
             )
-        except (BotoCoreError, ClientError) as error:
+        except BotoCoreError as error:  # no connection, no credentials: SNS was not even asked
+            raise Unavailable(f"{self.name}: {one_line(str(error))}") from error
+        except ClientError as error:
             raise DeliveryFailed(f"{self.name}: {one_line(str(error))}") from error
 
     def was_delivered(self, delivery: Delivery) -> None:

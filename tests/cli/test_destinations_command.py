@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from iota_dagster.cli import iota
+from iota_dagster.core.alerting import outbox
+from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.schema import alerts, deliveries
+from iota_dagster.platform import open_platform
+from iota_dagster.settings import load_settings
+from tests.core.alerting_cases import an_alert, at
 from tests.web_service import WebService, web_service
 
 
@@ -59,6 +67,45 @@ def test_a_test_alert_that_does_not_arrive_says_why_and_stops_no_other(service: 
     first, second = result.output.splitlines()
     assert first.endswith("→ arrived")
     assert second.endswith("→ chat: 127.0.0.1 answers 404 Not Found: no_service")
+
+
+def give_up(folder: Path, *alert_ids: str) -> None:
+    """Deliveries to the chat that were given up, the first one made at ten o'clock."""
+    database = Database(f"sqlite:///{folder}/iota.db")
+    database.migrate()
+    with database.begin() as connection:
+        for number, name in enumerate(alert_ids):
+            connection.execute(sa.insert(alerts), asdict(an_alert(name)))
+            outbox.put(connection, {name: ["chat"]}, at(number))
+        connection.execute(sa.update(deliveries).values(status="failed", attempts=31))
+    database.dispose()
+
+
+def test_what_was_given_up_can_be_sent_again(service: WebService, tmp_path: Path) -> None:
+    give_up(tmp_path, "a1", "a2")
+    result = run("--retry")
+    assert result.exit_code == 0, result.output
+    first, second = result.output.splitlines()
+    assert first.endswith("→ alerts to be sent again: 0")
+    assert second.endswith("→ alerts to be sent again: 2, the oldest of 2026-11-22T10:00:00Z")
+    platform = open_platform(load_settings())
+    assert platform.road.deliver().sent == 2
+    platform.database.dispose()
+    assert len(service.posted) == 2
+    (again,) = run("--retry", "--json", "chat").output.splitlines()
+    assert (json.loads(again)["retried"], json.loads(again)["oldest"]) == (0, None)
+
+
+def test_only_the_destinations_that_are_named_are_tried_again(service: WebService, tmp_path: Path) -> None:
+    give_up(tmp_path, "a1")
+    assert run("--retry", "file").output.endswith("again: 0\n")
+    assert run("--retry", "chat").output.endswith("again: 1, the oldest of 2026-11-22T10:00:00Z\n")
+
+
+def test_a_destination_is_tested_before_it_is_tried_again(service: WebService) -> None:
+    result = run("--test", "--retry")
+    assert result.exit_code == 2
+    assert "--test and --retry do not go together" in result.output
 
 
 def test_only_the_destinations_that_are_named_are_tested(service: WebService) -> None:

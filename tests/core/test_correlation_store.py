@@ -150,7 +150,7 @@ def test_an_alert_that_was_sent_is_withdrawn(store: Database) -> None:
     record(store, "b1", *attack())
     a_correlator(store).correlate()
     with store.begin() as connection:
-        assert outbox.claim_due(connection, "me", at(120), timedelta(minutes=5), 10)
+        assert outbox.claim_next(connection, "file", "me", at(120), at(125))
     record(store, "b1")
     done = a_correlator(store).correlate()
     assert done.total(lambda changes: len(changes.withdrawn)) == 1
@@ -421,6 +421,32 @@ def test_a_rule_that_fails_is_an_alert_a_day_until_it_works(store: Database) -> 
     assert (failures_told(store), sent(store)) == ([("iota.RuleFailed.Takeover", "open")], 1)
     a_correlator(store, works).correlate()
     assert (failures_told(store), len(open_alerts(store)), left(store)) == ([], 1, 0)
+
+
+def test_what_is_told_of_a_broken_rule_is_over_once_it_is_disabled_or_gone(store: Database) -> None:
+    broken = replace(a_rule(TAKEOVER), joins=())
+    other = a_rule(TAKEOVER, HEAD.replace("Takeover", "Other"))
+    for number, those_left in enumerate([[replace(broken, enabled=False)], [other]]):
+        record(store, f"b{number}", *attack())
+        a_correlator(store, broken).correlate()
+        with store.begin() as connection:
+            connection.execute(sa.update(deliveries).values(status="sent"))
+        assert failures_told(store) == [("iota.RuleFailed.Takeover", "open")]
+        replace(a_correlator(store, *those_left), whole=False).correlate()
+        assert failures_told(store) == [("iota.RuleFailed.Takeover", "open")]
+        a_correlator(store, *those_left).correlate()
+        assert failures_told(store) == [("iota.RuleFailed.Takeover", "withdrawn")]
+
+
+def test_what_a_batch_tells_of_a_rule_that_failed_under_the_same_id_stays_the_batchs(store: Database) -> None:
+    failed = a_match("one", 1, rule_id="iota.RuleFailed.Takeover")
+    record(store, "b1", failed, a_match("two", 2, rule_id="Of.The.Same.Batch"))
+    record(store, "b2", *attack())
+    for rules in ([a_rule(TAKEOVER)], [a_rule(EXPOSED, HEAD.replace("Takeover", "Another"))]):
+        a_correlator(store, *rules).correlate()
+        with store.read() as connection:
+            kept = connection.scalars(sa.select(matches.c.event_id).where(matches.c.batch_id == "b1"))
+            assert sorted(kept) == ["one", "two"]
 
 
 def test_what_a_rule_in_an_unreadable_file_would_do_is_done_when_it_can_be_read(store: Database) -> None:

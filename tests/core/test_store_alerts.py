@@ -67,7 +67,8 @@ def outbox_states(connection: sa.Connection) -> list[str]:
 
 
 def claim(connection: sa.Connection) -> list[Delivery]:
-    return outbox.claim_due(connection, "me", at(90), timedelta(minutes=5), 10)
+    found = [outbox.claim_next(connection, name, "me", at(90), at(95)) for name in outbox.owed(connection, at(90))]
+    return [delivery for delivery in found if delivery]
 
 
 def only_alert(connection: sa.Connection) -> Alert:
@@ -120,7 +121,8 @@ def test_an_alert_that_nobody_was_told_of_goes_with_its_last_match(connection: s
 @pytest.mark.parametrize("sent", [False, True])
 def test_an_alert_that_is_on_its_way_or_sent_stays_withdrawn(connection: sa.Connection, sent: bool) -> None:
     record(connection, "b1", a_match("e1", 5, destinations=("file", "mail")))
-    delivery = outbox.claim_due(connection, "me", at(90), timedelta(minutes=5), 1)[0]
+    delivery = outbox.claim_next(connection, "file", "me", at(90), at(95))
+    assert delivery
     if sent:
         outbox.mark_sent(connection, delivery, at(90))
     assert record(connection, "b1").withdrawn == (delivery.alert.id,)

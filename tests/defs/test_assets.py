@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -13,9 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from iota_dagster.cli import iota
-from iota_dagster.core.hours import hour_of
+from iota_dagster.core.fetching import Fetched
+from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.model import Batch
 from iota_dagster.core.road import Judged, Road
+from iota_dagster.core.store import reserved_hours
+from iota_dagster.core.store.batches import RunIdentity
+from iota_dagster.core.store.claims import Assignment
 from iota_dagster.definitions import defs
 from iota_dagster.defs.steps import CLAIM_TAG
 from iota_dagster.ingesting import register_path
@@ -24,6 +28,7 @@ from iota_dagster.settings import load_settings
 from tests.cli.logs import RULE, START, packed, record, write
 
 NEXT = START + timedelta(hours=1)
+NO_TAGS: Mapping[str, str] = {}
 HOUR, NEXT_HOUR = "2025-03-01-10:00", "2025-03-01-11:00"
 
 
@@ -81,9 +86,11 @@ def state(place: Path) -> object:
     return rows, matches, alerts, (place / "home" / "alerts.jsonl").exists()
 
 
-def run(instance: dg.DagsterInstance, job: dg.JobDefinition, first: str, last: str) -> dg.ExecuteInProcessResult:
-    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    result = job.execute_in_process(instance=instance, tags=tags)
+def run(
+    instance: dg.DagsterInstance, job: dg.JobDefinition, first: str, last: str, tags: Mapping[str, str] = NO_TAGS
+) -> dg.ExecuteInProcessResult:
+    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    result = job.execute_in_process(instance=instance, tags={**span, **tags})
     assert result.success
     return result
 
@@ -210,6 +217,47 @@ def test_hours_done_again_by_hand_or_by_backfill_change_nothing(instance: dg.Dag
     assert (again["batch_records"], again["batch_rows"], again["missing_objects"]) == (34, 30, 0)
     assert figures(instance, "alert_deliveries", HOUR)["sent"] == 0
     assert state(place) == before
+
+
+@pytest.mark.parametrize(
+    ("tags", "reserved"),
+    [({}, [range(hour_of(START), hour_of(NEXT) + 1)]), ({CLAIM_TAG: ""}, [])],
+    ids=["scan", "claim"],
+)
+def test_a_run_that_scans_its_hours_reserves_them_until_they_are_claimed(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], reserved: list[range]
+) -> None:
+    seen: list[list[range]] = []
+    claim, fetch = Road.claim, Road.fetch
+
+    def look(road: Road) -> None:
+        with road.database.read() as connection:
+            seen.append(reserved_hours.spans(connection, datetime.now(UTC)))
+
+    def claiming(road: Road, run: RunIdentity, hours: Sequence[Hour], *, again: bool) -> list[Assignment]:
+        look(road)
+        return claim(road, run, hours, again=True)
+
+    def fetching(road: Road, assignment: Assignment) -> Fetched:
+        look(road)
+        return fetch(road, assignment)
+
+    monkeypatch.setattr(Road, "claim", claiming)
+    monkeypatch.setattr(Road, "fetch", fetching)
+    run(instance, defs.resolve_job_def("ingest"), HOUR, NEXT_HOUR, tags)
+    assert seen == [reserved, [], []]
+
+
+def test_a_run_shows_which_integration_it_could_not_list(
+    instance: dg.DagsterInstance, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOTA_INTEGRATIONS", json.dumps([{"name": "gone", "path": str(place / "not-there")}]))
+    run(instance, defs.resolve_job_def("ingest"), HOUR, HOUR)
+    shown = figures(instance, "raw_logs", HOUR)
+    assert (shown["scan_failed"], shown["scan_listed"]) == (1, 0)
+    (told,) = rows(shown["not_listed"])
+    assert told["integration"] == "gone"
+    assert "not-there" in str(told["why"])
 
 
 def test_an_hour_that_lost_an_input_stays_as_it_is_and_names_it(instance: dg.DagsterInstance, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 import yaml
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
+from iota_dagster.core.aws.glue import GlueCatalog
+from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import hour_key, hour_of
 from iota_dagster.core.model import Match
 from iota_dagster.core.store import correlations as store
@@ -19,10 +21,14 @@ from iota_dagster.core.store.alerts import list_alerts, record_matches
 from iota_dagster.core.store.schema import deliveries, metadata
 from iota_dagster.definitions import defs
 from iota_dagster.defs import sensor_platform
+from iota_dagster.defs.assets.correlations import correlations
 from iota_dagster.defs.correlation_schedule import correlation_wait_ends
-from iota_dagster.defs.follow_up import follow_up
+from iota_dagster.defs.follow_up import correlate_and_deliver, follow_up
+from iota_dagster.defs.resources import resources
+from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.platform import Platform, open_platform
 from iota_dagster.settings import load_settings
+from tests.aws import Answer, Asked, Aws, s3_error
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 HOUR = hour_key(hour_of(NOW))
@@ -58,8 +64,8 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     sensor_platform._opened.cache_clear()
 
 
-def record(platform: Platform, rule_id: str, moment: datetime, user: str) -> None:
-    """What `alerts` does with one match of a rule that makes no alert by itself."""
+def record(platform: Platform, rule_id: str, moment: datetime, user: str, *, create_alert: bool = False) -> None:
+    """What `alerts` does with one match of a rule that makes no alert by itself, or one."""
     name, hour = f"{rule_id} {user}", hour_of(moment)
     match = Match(
         id=match_id(rule_id, "AWS.CloudTrail", name, hour),
@@ -71,10 +77,10 @@ def record(platform: Platform, rule_id: str, moment: datetime, user: str) -> Non
         dedup=user,
         period_minutes=60,
         threshold=1,
-        severity="INFO",
+        severity="HIGH" if create_alert else "INFO",
         title=name,
         alert_id=alert_id(rule_id, user, period_start(moment, 60)),
-        create_alert=False,
+        create_alert=create_alert,
         context={"user": user},
     )
     alerting = platform.road.alerting
@@ -101,6 +107,85 @@ def test_the_asset_evaluates_what_has_changed(platform: Platform) -> None:
     shown = {name: value.value for name, value in materialization.metadata.items()}
     assert (shown["matches"], shown["alerts_created"], shown["rule_failures"]) == (1, 1, 0)
     assert told(platform) == [("Both: alice", "unsent")]
+
+
+def work_off(step: str) -> None:
+    """One try of the op of `follow_up`, or of the asset, as a run makes it."""
+    given = {"platform": resources()["platform"]}
+    with dg.DagsterInstance.ephemeral() as instance:
+        if step == "follow_up":
+            with dg.build_op_context(instance=instance, resources=given) as op_context:
+                correlate_and_deliver(op_context)
+        else:
+            with dg.build_asset_context(instance=instance, resources=given, partition_key=HOUR) as asset_context:
+                correlations(asset_context, alerts=HourBatches("run", (hour_of(NOW),)))
+
+
+@pytest.fixture
+def in_aws(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> GlueCatalog:
+    """A lake in S3 and a Glue database for it, for what is opened from now on."""
+    database = aws.name("lake").replace("-", "_")
+    monkeypatch.setenv("IOTA_ENDPOINT_URL", aws.endpoint)
+    monkeypatch.setenv("IOTA_LAKE_URL", f"s3://{aws.bucket('lake')}/lake")
+    monkeypatch.setenv("IOTA_GLUE_DATABASE", database)
+    return GlueCatalog(aws.clients.glue(), database)
+
+
+def denied(service: str, method: str) -> Callable[[Asked], Answer | None]:
+    """What a service says that does not let us any more."""
+    glue = Answer(400, b'{"__type": "AccessDeniedException", "Message": "no"}')
+    answer = glue if service == "glue" else s3_error(403, "AccessDenied")
+    return lambda asked: answer if (asked.service, asked.method) == (service, method) else None
+
+
+def record_both(platform: Platform, moment: datetime) -> None:
+    """An alert that is due, and what makes another by correlation."""
+    record(platform, "Loud", moment - timedelta(minutes=3), "alice", create_alert=True)
+    record(platform, "First", moment - timedelta(minutes=2), "alice")
+    record(platform, "Second", moment - timedelta(minutes=1), "alice")
+
+
+STEPS = pytest.mark.parametrize("step", ["follow_up", "correlations"])
+
+
+@STEPS
+def test_what_is_due_is_sent_while_the_lake_does_not_answer(
+    platform: Platform, aws: Aws, in_aws: GlueCatalog, step: str
+) -> None:
+    record_both(platform, NOW)
+    with aws.disturbed_by(denied("s3", "PUT")), pytest.raises(dg.RetryRequested) as raised:
+        work_off(step)
+    assert isinstance(raised.value.__cause__, Outage)
+    assert told(platform) == [("Loud alice", "sent")]
+    work_off(step)
+    assert told(platform) == [("Both: alice", "sent"), ("Loud alice", "sent")]
+
+
+@STEPS
+def test_hours_of_correlation_rules_are_in_the_catalog_at_once(
+    platform: Platform, in_aws: GlueCatalog, step: str
+) -> None:
+    moment = NOW.replace(minute=30) - timedelta(hours=3)
+    hour = hour_of(moment)
+    record_both(platform, moment)
+    work_off(step)
+    (first,) = in_aws.partitions("alert_matches", [hour]).values()
+    record(platform, "First", moment, "bob")
+    record(platform, "Second", moment + timedelta(minutes=1), "bob")
+    work_off(step)
+    (second,) = in_aws.partitions("alert_matches", [hour]).values()
+    assert first != second
+    assert [title for title, _ in told(platform)] == ["Both: alice", "Both: bob", "Loud alice"]
+
+
+@STEPS
+def test_people_are_told_though_the_catalog_denies_us(
+    platform: Platform, aws: Aws, in_aws: GlueCatalog, step: str
+) -> None:
+    record_both(platform, NOW)
+    with aws.disturbed_by(denied("glue", "POST")), pytest.raises(IotaError):
+        work_off(step)
+    assert told(platform) == [("Both: alice", "sent"), ("Loud alice", "sent")]
 
 
 def test_the_sensor_waits_until_something_is_due(platform: Platform) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from iota_dagster.core import querying
+from iota_dagster.core.errors import LakeFileDamaged, Outage
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
-from iota_dagster.core.querying import MOST_ROWS, Querying, QueryRun
+from iota_dagster.core.query_requests import Asked, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.querying import MOST_ROWS, DueRuns, Querying, QueryRun
 from iota_dagster.core.store import scheduled_queries as store
 from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.lake_catalog import files_of
 from iota_dagster.core.store.scheduled_queries import QueryState
 from iota_dagster.platform import Platform
 from tests.road.state import alert_lines
@@ -57,14 +62,47 @@ def schedule(world: World, sql: str = COUNTED, code: str = CODE) -> None:
 def run(world: World, now: datetime, most_rows: int = MOST_ROWS) -> list[QueryRun]:
     """What a run of the job does at a moment."""
     with world.opened(now) as platform:
-        done = Querying(platform.road, most_rows).run_due()
+        found = Querying(platform.road, most_rows).run_due()
         platform.road.deliver()
-        return done
+        assert found.outage is None
+        return list(found.done)
 
 
-def known(platform: Platform) -> QueryState:
+def run_asked(world: World, asked: Asked | None, now: datetime) -> DueRuns:
+    """What a run does at a moment that was asked for before."""
+    assert asked is not None
+    with world.opened(now) as platform:
+        return Querying(platform.road).run_due(asked.attempts)
+
+
+def damaged(*_: object) -> NoReturn:
+    """A lake whose hour cannot be written."""
+    raise LakeFileDamaged("alert_matches/c-1.parquet", "damaged")
+
+
+def names(runs: DueRuns) -> list[str]:
+    return [item.name for item in runs.done]
+
+
+def known(platform: Platform, name: str = "Addresses") -> QueryState:
     with platform.database.read() as connection:
-        return store.states(connection)["Addresses"]
+        return store.states(connection)[name]
+
+
+def another(world: World, sql: str, beside: str = COUNTED, times: str = "RateMinutes: 30") -> None:
+    """A second query, whose name is before the first's."""
+    schedule(world, beside)
+    text = QUERY.format(sql=sql).replace("Addresses", "Aaa").replace("RateMinutes: 30", times)
+    (world.rules / "first.yml").write_text(text)
+    (world.rules / "many.yml").write_text(RULE.replace("[Addresses]", "[Addresses, Aaa]"))
+    run(world, NOW)
+
+
+def lake_file(platform: Platform) -> Path:
+    """The one file of the events."""
+    with platform.database.read() as connection:
+        (file,) = files_of(connection, "cloudtrail_events", TEN)
+    return Path(platform.lake.url.removeprefix("file://")) / file.path
 
 
 def alerts(platform: Platform) -> list[tuple[str, str]]:
@@ -89,7 +127,7 @@ def filled(world: World, platform: Platform) -> Platform:
     records = [sign_in("1", "203.0.113.1"), sign_in("2", "203.0.113.1", minute=6), sign_in("3", "203.0.113.2")]
     world.deliver(platform, {"a": records}, TEN)
     drive(platform, "first")
-    assert Querying(platform.road).run_due() == []  # it is new, and due at the next half hour
+    assert Querying(platform.road).run_due().done == ()  # it is new, and due at the next half hour
     return platform
 
 
@@ -175,6 +213,27 @@ def test_a_failing_query_is_an_alert_a_day_and_is_withdrawn_when_it_works(world:
     assert known(filled).error is None
 
 
+def test_what_was_told_of_a_failing_query_is_over_once_it_is_disabled_or_gone(
+    world: World, filled: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule(world, "SELECT nothing_such FROM cloudtrail_events")
+    run(world, NOW + LATER)
+    ((title, status),) = alerts(filled)
+    assert status == "open"
+    disabled = QUERY.format(sql=COUNTED).replace("Enabled: true", "Enabled: false")
+    (world.rules / "addresses.yml").write_text(disabled + "no: [yaml")
+    run(world, NOW + 2 * LATER)
+    assert alerts(filled) == [(title, "open")], "nobody knows what a file says that cannot be read"
+    (world.rules / "addresses.yml").write_text(disabled)
+    with monkeypatch.context() as patch:
+        patch.setattr(querying, "publish_unit", damaged)
+        run(world, NOW + 2 * LATER)
+    assert alerts(filled) == [(title, "open")], "what cannot be written stops no query, and is tried again"
+    run(world, NOW + 2 * LATER)
+    assert alerts(filled) == [(title, "withdrawn")]
+    assert in_lake(filled) == []
+
+
 def test_of_too_many_rows_the_first_are_judged_and_the_query_fails(world: World, filled: Platform) -> None:
     schedule(world, "SELECT '203.0.113.9' AS address, range AS n FROM range(2, 100)")
     (done,) = run(world, NOW + LATER, most_rows=5)
@@ -236,15 +295,97 @@ TOO_LATE = "SELECT 'infinity'::TIMESTAMP AS at, 2 AS n"
 
 
 def test_a_query_whose_rows_cannot_be_read_keeps_no_other_waiting(world: World, filled: Platform) -> None:
-    text = QUERY.format(sql=TOO_LATE).replace("Addresses", "Aaa")
-    (world.rules / "first.yml").write_text(text)
-    (world.rules / "many.yml").write_text(RULE.replace("[Addresses]", "[Addresses, Aaa]"))
-    run(world, NOW)
+    another(world, TOO_LATE)
     first, second = run(world, NOW + LATER)
     assert (first.name, first.rows, second.name, second.error) == ("Aaa", 0, "Addresses", None)
     assert first.error is not None
     assert "2 sign-ins from 203.0.113.1" in told(filled)
     assert any(title.startswith("Scheduled query Aaa fails") for title in told(filled))
+
+
+NO_LAKE = "SELECT '203.0.113.9' AS address, 2 AS n"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(None, "is missing"), (b"", "is damaged"), (b"PAR1 no more", "is damaged")]
+)
+def test_a_lost_file_of_the_lake_fails_its_query_and_keeps_no_other_waiting(
+    world: World, filled: Platform, content: bytes | None, what: str
+) -> None:
+    another(world, COUNTED, NO_LAKE)
+    path = lake_file(filled)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    first, second = run(world, NOW + LATER)
+    assert (first.name, second.name, second.error) == ("Aaa", "Addresses", None)
+    assert f"{path.name} {what}" in (first.error or "")
+    assert [title for title in told(filled) if path.name in title]
+    assert known(filled, "Aaa").due_at == NOW + 2 * LATER
+
+
+def test_a_query_that_the_lake_does_not_answer_stays_due_and_the_others_have_their_turn(
+    world: World, filled: Platform
+) -> None:
+    another(world, COUNTED, NO_LAKE, "RateMinutes: 30, TimeoutMinutes: 60")
+    path, due = lake_file(filled), NOW + LATER
+    whole = path.read_bytes()
+    path.unlink()
+    path.symlink_to(path)  # no file, and nobody can say that there is none
+    asked = ask_for_run(filled.database, due)
+    found = run_asked(world, asked, due)
+    assert (names(found), type(found.outage)) == (["Addresses"], Outage)
+    state = known(filled, "Aaa")
+    assert (state.due_at, state.last_run_at, state.error) == (due, None, None)
+    path.unlink()
+    path.write_bytes(whole)
+    assert names(run_asked(world, asked, due)) == ["Aaa"]  # the run itself tries again
+    assert known(filled, "Aaa").due_at == due + LATER
+
+
+def test_after_an_outage_somebody_else_is_asked_within_minutes(world: World, filled: Platform) -> None:
+    schedule(world)
+    text = (world.rules / "addresses.yml").read_text()
+    (world.rules / "addresses.yml").write_text(text.replace("30}", "30, TimeoutMinutes: 60}"))
+    path, due = lake_file(filled), NOW + LATER
+    path.unlink()
+    path.symlink_to(path)
+    assert run_asked(world, ask_for_run(filled.database, due), due).outage
+    assert ask_for_run(filled.database, due) is None
+    assert ask_for_run(filled.database, due + timedelta(minutes=6)) is not None
+
+
+def test_a_run_leaves_alone_what_another_was_asked_for(world: World, filled: Platform) -> None:
+    another(world, NO_LAKE)
+    due = NOW + LATER
+    slow, quick = (ask_for_run(filled.database, due, [name]) for name in ("Addresses", "Aaa"))
+    assert run(world, due) == []
+    assert names(run_asked(world, quick, due)) == ["Aaa"]
+    assert names(run_asked(world, slow, due)) == ["Addresses"]
+
+
+def test_a_run_that_comes_too_late_leaves_its_queries_to_the_one_asked_after_it(world: World, filled: Platform) -> None:
+    first, later = ask_for_run(filled.database, NOW + LATER), NOW + LATER + timedelta(minutes=6)
+    second = ask_for_run(filled.database, later)
+    assert names(run_asked(world, first, later)) == []
+    assert names(run_asked(world, second, later)) == ["Addresses"]
+    assert names(run_asked(world, second, later)) == []
+
+
+def test_a_run_that_was_killed_is_repeated_by_itself_or_after_its_time_by_another(
+    world: World, filled: Platform
+) -> None:
+    another(world, NO_LAKE)
+    due = NOW + LATER
+    asked = ask_for_run(filled.database, due)
+    assert asked is not None
+    with world.opened(due) as platform:
+        items = {item.name: item for item in judged_queries(platform.road.alerting.rules().pack)}
+        assert Querying(platform.road)._begin(items["Aaa"], asked.attempts)  # where it dies
+    assert ask_for_run(filled.database, due + timedelta(minutes=6)) is None
+    after = ask_for_run(filled.database, due + timedelta(minutes=11), ["Addresses"])
+    assert names(run_asked(world, asked, due + timedelta(minutes=11))) == ["Aaa"]
+    assert names(run_asked(world, after, due + timedelta(minutes=11))) == ["Addresses"]
 
 
 def test_a_rule_that_cannot_be_loaded_is_an_alert_where_only_queries_run(world: World, filled: Platform) -> None:

@@ -1,36 +1,45 @@
 """Sending what the outbox holds: each alert once to each of its destinations, whatever dies on the way.
 
-A delivery is claimed, sent and marked in this order, so a crash leaves at worst one that is sent but not marked; before
-an attempt that is not the first the destination is asked whether it has it already.
+A delivery is claimed, sent and marked in this order, one by one, so a crash leaves at worst one that is sent but not
+marked; before an attempt that is not the first the destination is asked whether it has it already.
 """
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from iota_dagster.core.alerting import outbox
-from iota_dagster.core.alerting.destination import Destination
+from iota_dagster.core.alerting.destination import Destination, Unavailable
 from iota_dagster.core.alerting.outbox import DEFAULT_RETRY, RetryPolicy
-from iota_dagster.core.errors import DeliveryFailed
+from iota_dagster.core.errors import DeliveryFailed, Outage
 from iota_dagster.core.model import Delivery
 
 LEASE = timedelta(minutes=5)
 """How long a claimed delivery is left to its sender."""
+LONGEST = timedelta(minutes=1)
+"""How long a call goes on to the next delivery: a run that sends has other work to do, and others send as well."""
 
-_AT_ONCE = 10  # few enough that slow destinations stay within the lease
+_PAUSE = timedelta(seconds=2)  # between two tries to tell a store that is away
+_Noted = TypeVar("_Noted")
 
 
 class Store(Protocol):
-    """The one thing that is needed of the store; `store.database.Database` is one."""
+    """What is needed of the store; `store.database.Database` is one."""
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """A write transaction."""
+        ...
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """A read-only transaction."""
         ...
 
 
@@ -86,53 +95,88 @@ def deliver_due(
     owner: str,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], object] = time.sleep,
     policy: RetryPolicy = DEFAULT_RETRY,
 ) -> DeliveryReport:
-    """Send every delivery that is due; returns when none is left.
+    """Send what is due by now, one delivery of each destination in turn; returns when none is left, or after `LONGEST`.
 
     `owner` names this sender and must be its own. No failure of a destination stops the others or is raised: it is
-    kept with the delivery and reported. Only the store's own errors are raised.
+    kept with the delivery and reported, and nothing is tried twice in one call. What is due at a destination that is
+    `Unavailable` waits for a later call. Only the store's own errors are raised.
     """
-    known = {destination.name: destination for destination in destinations}
+    sender = _Sender(store, {destination.name: destination for destination in destinations}, owner, clock, wait, policy)
     tallies: dict[str, Tally] = {}
-    while claimed := _claim(store, owner, clock()):
-        for delivery in claimed:
-            tally = _deliver(store, known.get(delivery.destination), delivery, owner, clock, policy)
-            tallies[delivery.destination] = tallies.get(delivery.destination, Tally()) + tally
+    began = clock()
+    with store.read() as connection:
+        owed = deque(outbox.owed(connection, began))
+    while owed and clock() - began < LONGEST:
+        name = owed.popleft()
+        tally = sender.send_next(name, began)
+        if tally is not None:
+            tallies[name] = tallies.get(name, Tally()) + tally
+            owed.append(name)
     return DeliveryReport(dict(sorted(tallies.items())))
 
 
-def _claim(store: Store, owner: str, now: datetime) -> list[Delivery]:
-    with store.begin() as connection:
-        return outbox.claim_due(connection, owner, now, LEASE, _AT_ONCE)
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sends, and by what."""
 
+    store: Store
+    destinations: Mapping[str, Destination]
+    owner: str
+    clock: Callable[[], datetime]
+    wait: Callable[[float], object]
+    policy: RetryPolicy
 
-def _deliver(
-    store: Store,
-    destination: Destination | None,
-    delivery: Delivery,
-    owner: str,
-    clock: Callable[[], datetime],
-    policy: RetryPolicy,
-) -> Tally:
-    """One attempt, and its mark in the outbox."""
-    try:
-        _send(destination, delivery)
-    except Exception as error:  # a fault in one destination's code must not keep alerts from the others
+    def send_next(self, destination: str, due: datetime) -> Tally | None:
+        """One attempt, and its mark in the outbox; None when nothing is due by `due` (any more).
+
+        Where the destination is unavailable, all that is due by now waits as long as after a first attempt.
+        """
+        until = self.clock() + LEASE
+        with self.store.begin() as connection:
+            delivery = outbox.claim_next(connection, destination, self.owner, due, until)
+        if delivery is None:
+            return None
+        try:
+            _send(self.destinations.get(destination), delivery)
+        except Exception as error:  # a fault in one destination's code must not keep alerts from the others
+            return self._failed(delivery, error, until)
+        sent_at = self.clock()
+        self._note(lambda connection: outbox.mark_sent(connection, delivery, sent_at), until)
+        return Tally(sent=1)
+
+    def _failed(self, delivery: Delivery, error: Exception, until: datetime) -> Tally:
         reason = str(error) if isinstance(error, DeliveryFailed) else f"{type(error).__name__}: {error}"
         final = isinstance(error, DeliveryFailed) and not error.retry_helps
-        with store.begin() as connection:
-            again = outbox.mark_failed(connection, delivery, owner, reason, clock(), policy=policy, final=final)
+        now = self.clock()
+
+        def write(connection: sa.Connection) -> bool:
+            if isinstance(error, Unavailable):
+                outbox.put_off(connection, delivery.destination, now, now + self.policy.wait(1))
+            return outbox.mark_failed(connection, delivery, self.owner, reason, now, policy=self.policy, final=final)
+
+        again = self._note(write, until)
         return Tally(retried=int(again), failed=int(not again), error=reason)
-    with store.begin() as connection:
-        outbox.mark_sent(connection, delivery, clock())
-    return Tally(sent=1)
+
+    def _note(self, write: Callable[[sa.Connection], _Noted], until: datetime) -> _Noted:
+        """Write down what became of an attempt; an outage is waited out while nobody else may claim the delivery."""
+        while True:
+            try:
+                with self.store.begin() as connection:
+                    return write(connection)
+            except Outage:
+                if self.clock() + _PAUSE >= until:
+                    raise
+            self.wait(_PAUSE.total_seconds())
 
 
 def _send(destination: Destination | None, delivery: Delivery) -> None:
     """Send unless it has arrived before, or must not go any more."""
     if destination is None:
-        raise _Never(f"no destination {delivery.destination!r} is configured: add it, or correct the routing")
+        name = delivery.destination
+        raise DeliveryFailed(f"no destination {name!r} is configured: add it, or correct routing and rules")
     if delivery.attempts > 0 and destination.was_delivered(delivery):
         return
     if delivery.alert.status == "withdrawn":

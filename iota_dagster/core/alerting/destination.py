@@ -6,7 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from iota_dagster.core.errors import DeliveryFailed
 from iota_dagster.core.model import Delivery
+
+
+class Unavailable(DeliveryFailed):
+    """A destination takes nothing at present, this alert or another: the others need not find that out one by one."""
 
 
 class Destination(Protocol):
@@ -20,8 +25,8 @@ class Destination(Protocol):
     def send(self, delivery: Delivery) -> None:
         """Hand the alert over; on return it has arrived for good.
 
-        `DeliveryFailed` says why it did not. Set `retry_helps = False` on the error when the same alert can never be
-        taken.
+        `DeliveryFailed` says why it did not, `Unavailable` that no alert would. Set `retry_helps = False` on the error
+        when the same alert can never be taken. A call must end well within the outbox's lease.
         """
         ...
 

@@ -22,6 +22,7 @@ from iota_dagster.core.store.database import chunked, insert_ignore
 from iota_dagster.core.store.schema import alerts, as_values, deliveries
 
 _STARTED = ("sending", "sent")
+_UNSENT = ("pending", "sending")
 _ERROR_LENGTH = 1_000
 
 
@@ -82,30 +83,44 @@ def statuses(connection: sa.Connection, alert_ids: Iterable[str]) -> dict[str, s
     return dict(found)
 
 
-def claim_due(connection: sa.Connection, owner: str, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:
-    """Take up to `limit` rows that are due, or whose sender's lease has run out, oldest first.
+def owed(connection: sa.Connection, moment: datetime) -> list[str]:
+    """The destinations of what is due by a moment; those that have failed the least with what they are owed first."""
+    c = deliveries.c
+    query = sa.select(c.destination).where(c.status.in_(_UNSENT)).group_by(c.destination)
+    due = query.having(sa.func.min(c.next_attempt_at) <= moment)
+    return list(connection.scalars(due.order_by(sa.func.max(c.attempts), c.destination)))
 
-    `attempts` of a delivery counts the attempts before this one: above 0 it may have been sent already. Two callers
-    never get the same row, nor does one wait for the other.
+
+def claim_next(
+    connection: sa.Connection, destination: str, owner: str, due: datetime, until: datetime
+) -> Delivery | None:
+    """Take a delivery to a destination until a moment: one that is due by `due`, or whose sender's lease ended by then.
+
+    Those that were tried least go first, then the oldest: one that its destination does not stomach stops no other.
+    `attempts` of a delivery counts the attempts before this one: above 0 it may have been sent already. None when there
+    is nothing to take. Two callers never get the same row, nor does one wait for the other.
     """
-    due = sa.and_(deliveries.c.status.in_(("pending", "sending")), deliveries.c.next_attempt_at <= now)
-    order = (deliveries.c.next_attempt_at, deliveries.c.id)
-    query = sa.select(deliveries.c.id).where(due).order_by(*order).limit(limit).with_for_update(skip_locked=True)
-    wanted = connection.scalars(query).all()
-    claim = sa.update(deliveries).where(deliveries.c.id.in_(wanted), due).returning(deliveries.c.id)
-    taken = connection.scalars(
-        claim.values(
-            status="sending", owner=owner, attempts=deliveries.c.attempts + 1, next_attempt_at=now + lease, error=None
-        )
-    ).all()
+    c = deliveries.c
+    query = sa.select(c.id).where(c.destination == destination, _due(due))
+    first = query.order_by(c.attempts, c.next_attempt_at, c.id).limit(1).with_for_update(skip_locked=True)
+    wanted = connection.scalar(first)
+    if wanted is None:
+        return None
+    taken = {"status": "sending", "owner": owner, "attempts": c.attempts + 1, "next_attempt_at": until, "error": None}
+    connection.execute(sa.update(deliveries).where(c.id == wanted).values(taken))
     columns = [column.label(f"delivery_{column.name}") for column in deliveries.columns]
-    rows = connection.execute(
-        sa.select(alerts, *columns)
-        .join(deliveries, deliveries.c.alert_id == alerts.c.id)
-        .where(deliveries.c.id.in_(taken))
-        .order_by(deliveries.c.created_at, deliveries.c.id)
-    ).mappings()
-    return [_delivery(row) for row in rows]
+    claimed = sa.select(alerts, *columns).join(deliveries, c.alert_id == alerts.c.id).where(c.id == wanted)
+    return _delivery(connection.execute(claimed).mappings().one())
+
+
+def put_off(connection: sa.Connection, destination: str, due: datetime, until: datetime) -> None:
+    """Let what is due at a destination by `due` wait until a later moment; it counts as no attempt.
+
+    Rows that somebody claims or takes back meanwhile are left to them, not waited for.
+    """
+    c = deliveries.c
+    waiting = sa.select(c.id).where(c.destination == destination, _due(due)).with_for_update(skip_locked=True)
+    connection.execute(sa.update(deliveries).where(c.id.in_(waiting)).values(next_attempt_at=until))
 
 
 def mark_sent(connection: sa.Connection, delivery: Delivery, now: datetime) -> None:
@@ -144,6 +159,23 @@ def mark_failed(
         )
     )
     return again
+
+
+def retry_given_up(connection: sa.Connection, destination: str, now: datetime) -> tuple[int, datetime | None]:
+    """Make what a destination was given up on due again; returns how many, and when the oldest came to be.
+
+    Withdrawn alerts stay given up. One attempt stays counted: the destination is asked first whether it has the alert.
+    """
+    c = deliveries.c
+    withdrawn = sa.select(alerts.c.id).where(alerts.c.status == "withdrawn")
+    mine = (c.destination == destination, c.status == "failed", c.alert_id.not_in(withdrawn))
+    again = sa.update(deliveries).where(*mine).returning(c.created_at)
+    found = connection.scalars(again.values(status="pending", attempts=1, next_attempt_at=now)).all()
+    return len(found), min(found, default=None)
+
+
+def _due(moment: datetime) -> sa.ColumnElement[bool]:
+    return deliveries.c.status.in_(_UNSENT) & (deliveries.c.next_attempt_at <= moment)
 
 
 def _delivery(row: Mapping[Any, Any]) -> Delivery:

@@ -2,14 +2,21 @@
 
 Whoever looks says all that is wrong now, of the part that it looked at. What is new is recorded, what has changed is
 recorded again, and once nothing of an alert is left it is withdrawn.
+
+What is found of one rule, subject and day is one alert, as long as some of it stands. What comes after that is another
+one, and told: an alert is sent only once, and what was mended must not hide what goes wrong later. So an alert bears a
+mark of the finding that began it, and the same finding, found again, begins the same alert.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
+
+import sqlalchemy as sa
 
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.alerting.text import storable
@@ -17,11 +24,12 @@ from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import Match
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import AlertChanges, Route, record_matches
-from iota_dagster.core.store.completeness import StoredAlarm, alarms
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.standing_alerts import StoredAlarm, alarms, standing_dedups
 
 PERIOD_MINUTES = 24 * 60
 """What is found of one day and one dedup string is one alert."""
+_DAY = timedelta(minutes=PERIOD_MINUTES)
 NO_LAG = timedelta(0)
 """A finding is no event that was on its way to us."""
 ALWAYS = timedelta(days=366 * 100)
@@ -55,11 +63,12 @@ class StandingAlerts:
     ) -> list[AlertChanges]:
         """Let `matches`, by id, take the place of `stored`; only what differs is written.
 
-        A match older than `within` makes an alert that is sent to nobody.
+        A match older than `within` makes an alert that is sent to nobody. What is over goes first: nothing joins it.
         """
-        changed = [name for name, match in matches.items() if name not in stored or _differs(stored[name], match)]
-        names = sorted({*changed, *(stored.keys() - matches.keys())})
-        return [self._record(name, matches.get(name), now, within) for name in names]
+        over = sorted(stored.keys() - matches.keys())
+        found = [name for name, match in matches.items() if name not in stored or _differs(stored[name], match)]
+        found.sort(key=lambda name: (matches[name].event_time, name))
+        return [self._record(name, matches.get(name), now, within) for name in (*over, *found)]
 
     def _record(self, name: str, match: Match | None, now: datetime, within: timedelta) -> AlertChanges:
         unit = f"k{name}"  # each match is a unit of its own
@@ -67,7 +76,7 @@ class StandingAlerts:
             changes = record_matches(
                 connection,
                 unit,
-                [match] if match else [],
+                [_in_its_alert(connection, match)] if match else [],
                 notify=True,
                 now=now,
                 notify_within=within,
@@ -78,10 +87,21 @@ class StandingAlerts:
 
 
 def own_match(
-    rule: OwnRule, log_type: str, dedup: str, event_id: str, moment: datetime, title: str, context: dict[str, Any]
+    rule: OwnRule,
+    log_type: str,
+    subject: str,
+    event_id: str,
+    moment: datetime,
+    title: str,
+    context: dict[str, Any],
+    mark: str = "",
 ) -> Match:
-    """One finding as a match; (rule, `log_type`, `event_id`) tell findings of one hour apart."""
+    """One finding as a match; (rule, `log_type`, `event_id`) tell findings of one hour apart.
+
+    An alert that it begins is told from an earlier one on the same subject and day by `event_id` and `mark`.
+    """
     hour = hour_of(moment)
+    dedup = f"{subject} {blake2b(f'{event_id} {mark}'.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     return storable(
         Match(
             id=match_id(rule.id, log_type, event_id, hour),
@@ -100,6 +120,20 @@ def own_match(
             context=context,
         )
     )
+
+
+def _in_its_alert(connection: sa.Connection, match: Match) -> Match:
+    """The match in the alert that it has or, if it is new, in the one that stands of its rule, subject and day."""
+    start = period_start(match.event_time, PERIOD_MINUTES)
+    standing = standing_dedups(connection, match.rule_id, start, start + _DAY)
+    subject = _subject(match.dedup)
+    alike = {dedup for dedup in standing.values() if subject in (_subject(dedup), dedup)}  # an older iota: no mark
+    dedup = standing.get(match.id) or min(alike, default=match.dedup)
+    return replace(match, dedup=dedup, alert_id=alert_id(match.rule_id, dedup, start))
+
+
+def _subject(dedup: str) -> str:
+    return dedup.rpartition(" ")[0]
 
 
 def _differs(stored: StoredAlarm, match: Match) -> bool:

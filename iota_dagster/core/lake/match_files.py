@@ -6,6 +6,7 @@ query finds may be something else when it is tried again: see `Lake.publish_unit
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from iota_dagster.core.model import Match
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.lake_catalog import TableHour
 
+_log = logging.getLogger(__name__)
 _ORDER = [("p_event_time", "ascending"), ("match_id", "ascending")]
 """As `alert_matches.matches_table` has its rows."""
 
@@ -50,7 +52,10 @@ def match_files(
 
 
 def rows_of_rules(lake: Lake, owner: str, rules: Collection[str], found: Iterable[Match]) -> dict[Hour, pa.Table]:
-    """What the lake has of a batch's matches of some rules, by hour, but for those `found` again."""
+    """What the lake has of a batch's matches of some rules, by hour, but for those `found` again.
+
+    A file that is gone keeps nobody from writing the rest anew; what it had is back once these rules can be judged.
+    """
     if not rules:
         return {}
     with lake.database.read() as connection:
@@ -58,6 +63,9 @@ def rows_of_rules(lake: Lake, owner: str, rules: Collection[str], found: Iterabl
         files = [file for key in hours for file in lake_catalog.files_of(connection, *key) if owner in file.members]
     again, kept = pa.array([match.id for match in found], pa.string()), dict[Hour, pa.Table]()
     for file in files:
+        if not lake.storage.exists(file.path):
+            _log.error("%s is not in the lake: its matches of rules that cannot be judged now are missing", file.path)
+            continue
         for rows in rewrite.row_groups(lake.storage, file.path):
             known = rewrite.conform(rows, alert_matches.SCHEMA)
             mine = pc.and_(pc.equal(known["p_batch"], owner), pc.is_in(known["rule_id"], pa.array(sorted(rules))))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlalchemy as sa
 
 from iota_dagster.core.lake.query import ALERTS, ALL_LOGS, HOUR_COLUMNS, QueryError, asked_for
 from iota_dagster.core.lake.schema import COMMON
+from iota_dagster.core.lake.store_table import arrow_schema
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.store.schema import UtcDateTime, alerts
+from iota_dagster.core.store.schema import alerts
 
 
 def query_problem(
@@ -41,11 +40,4 @@ def query_problem(
 
 @cache
 def _store_tables() -> Mapping[str, pa.Schema]:
-    columns = [(item.name, _arrow_type(item.type)) for item in alerts.columns]
-    return {ALERTS: pa.schema(columns), ALL_LOGS: COMMON}
-
-
-def _arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
-    if isinstance(kind, UtcDateTime):
-        return pa.timestamp("us", tz="UTC")
-    return pa.int64() if isinstance(kind, sa.Integer) else pa.string()
+    return {ALERTS: arrow_schema(alerts), ALL_LOGS: COMMON}

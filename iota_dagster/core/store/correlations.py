@@ -235,10 +235,22 @@ def stored(connection: sa.Connection, rule_id: str, hours: Sequence[Hour]) -> di
 
 
 def units_of_rules(connection: sa.Connection, rule_ids: Collection[str]) -> dict[str, set[str]]:
-    """The units of work that the stored matches of some rules belong to, by rule."""
+    """The units of work, by rule, that hold matches of some rules; batches, which may as well, are none."""
     found: dict[str, set[str]] = {}
+    mine = matches.c.log_type == LOG_TYPE
     for chunk in chunked(sorted(rule_ids)):
-        query = sa.select(matches.c.rule_id, matches.c.batch_id).where(matches.c.rule_id.in_(chunk)).distinct()
+        query = sa.select(matches.c.rule_id, matches.c.batch_id).where(matches.c.rule_id.in_(chunk), mine).distinct()
         for rule_id, unit in connection.execute(query):
             found.setdefault(rule_id, set()).add(unit)
     return found
+
+
+def rules_with_matches(connection: sa.Connection, prefix: str) -> list[str]:
+    """The ids that begin with `prefix` among those of the rules with matches, whatever these are of.
+
+    From each id to the next by the index: matches are many and rules are few.
+    """
+    ids = sa.select(sa.func.min(matches.c.rule_id).label("id")).cte("ids", recursive=True)
+    following = sa.select(sa.func.min(matches.c.rule_id)).where(matches.c.rule_id > ids.c.id).scalar_subquery()
+    ids = ids.union_all(sa.select(following).where(ids.c.id.is_not(None)))
+    return [name for name in connection.scalars(sa.select(ids.c.id)) if name and name.startswith(prefix)]

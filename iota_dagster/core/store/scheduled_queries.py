@@ -6,7 +6,7 @@ whoever sets the next due time first has done the work, and what anybody else fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,10 +80,14 @@ def take(connection: sa.Connection, state: QueryState, until: datetime) -> bool:
     return connection.execute(taken).rowcount == 1
 
 
-def stay_busy(connection: sa.Connection, names: Collection[str], until: datetime) -> None:
-    """Say that somebody is at these queries, or at others before them."""
-    for chunk in chunked(names):
-        connection.execute(sa.update(scheduled_queries).where(_c.name.in_(chunk)).values(busy_until=until))
+def stay_busy(connection: sa.Connection, attempts: Mapping[str, int], until: datetime) -> None:
+    """Say until when somebody is at these queries, or at others before them, each at the attempt that was asked for.
+
+    A query whose run has ended, or for which another run has been asked meanwhile, stays as it is.
+    """
+    for chunk in chunked(attempts.items()):
+        mine = sa.tuple_(_c.name, _c.attempt).in_(chunk) & _c.busy_until.is_not(None)
+        connection.execute(sa.update(scheduled_queries).where(mine).values(busy_until=until))
 
 
 def finish(connection: sa.Connection, state: QueryState, next_due: datetime, outcome: QueryOutcome) -> bool:

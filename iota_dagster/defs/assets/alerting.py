@@ -9,12 +9,10 @@ import dagster as dg
 import sqlalchemy as sa
 
 from iota_dagster.core import event_times
-from iota_dagster.core.alerting.deliver import DeliveryReport
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.road import Branch, Judged, Road
 from iota_dagster.core.store import rule_packs, summaries
-from iota_dagster.defs.assets.correlations import evaluate
 from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lag_histogram, lags, numbers, table
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
@@ -28,6 +26,8 @@ from iota_dagster.defs.steps import (
     report_tables,
     run_of,
 )
+from iota_dagster.defs.telling import deliver, tell
+from iota_dagster.platform import Platform
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)
@@ -42,7 +42,7 @@ def alerts(
     log, run = BatchLog(context), run_of(context, road)
     for wrong in road.alerting.rules().pack.errors:
         context.log.error(f"rule file {wrong}")
-    with road.at_work(run), _telling_anyway(context.log, road):
+    with road.at_work(run), _telling_anyway(context.log, platform.platform):
         judged = each(road.to_publish(run, events.hours, Branch.ALERTS), log.around(road.judge))
     for item in judged:
         log.fact("judged", item.batch, matches=len(item.judgement.matches), alerts=len(item.changes.created))
@@ -60,7 +60,7 @@ def alert_deliveries(
 ) -> dg.Output[None]:
     """Everything that is due in the outbox, sent to its destinations; what fails is tried again later."""
     watch, road = Stopwatch(), platform.road
-    report = _deliver(context.log, road)
+    report = deliver(context.log, road)
     with road.database.read() as connection:
         left = summaries.outbox(connection)
     values = {"sent": report.sent, "retried": report.retried, "failed": report.failed}
@@ -82,25 +82,16 @@ def alert_deliveries(
 
 
 @contextmanager
-def _telling_anyway(log: dg.DagsterLogManager, road: Road) -> Iterator[None]:
+def _telling_anyway(log: dg.DagsterLogManager, platform: Platform) -> Iterator[None]:
     """When a batch cannot be judged the steps after it are skipped: people are told of the others here, and at once."""
     try:
         yield
     except Exception:
         try:
-            evaluate(log, road)
-            _deliver(log, road)
+            tell(log, platform)
         except Exception as error:
-            log.error(f"the alerts of the other batches wait for the next run: {error!r}")
+            log.error(f"what is left to do of the other batches' alerts waits for the next run: {error!r}")
         raise
-
-
-def _deliver(log: dg.DagsterLogManager, road: Road) -> DeliveryReport:
-    report = road.deliver()
-    for name, tally in report.by_destination.items():
-        if tally.error:
-            log.warning(f"destination {name}: {tally.error}")
-    return report
 
 
 def _figures(judged: Sequence[Judged]) -> Figures:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from iota_dagster.core.correlating import Correlated, correlator_of
-from iota_dagster.core.road import Road
+from iota_dagster.core.correlation_results import Correlated
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import FIRST, hourly_asset
+from iota_dagster.defs.telling import evaluate_before_telling
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)
@@ -19,21 +19,17 @@ def correlations(
 ) -> dg.Output[HourBatches]:
     """Matches of the correlation rules over what has changed since they were last evaluated, in any batch.
 
-    What they wait for (something that must not happen) is evaluated when its time has come, by a sensor.
+    What they wait for (something that must not happen) is evaluated when its time has come, by a sensor. `sent` counts
+    alerts that could not wait for `alert_deliveries`.
     """
     watch = Stopwatch()
-    return dg.Output(alerts, metadata=evaluate(context.log, platform.road) | watch.figures())
+    told = evaluate_before_telling(context.log, platform.platform)
+    sent = numbers({"sent": told.deliveries.sent})
+    return dg.Output(alerts, metadata=correlation_figures(told.correlated) | sent | watch.figures())
 
 
-def evaluate(log: dg.DagsterLogManager, road: Road) -> Figures:
-    """Evaluate what there is to evaluate; a rule that fails is named, and keeps neither the others nor the run."""
-    done = correlator_of(road).correlate()
-    for rule_id, text in done.failures.items():
-        log.error(f"correlation rule {rule_id}: {text}")
-    return _figures(done)
-
-
-def _figures(done: Correlated) -> Figures:
+def correlation_figures(done: Correlated) -> Figures:
+    """What the correlation rules did, by rule."""
     values = {
         "matches": done.total(lambda changes: changes.matches),
         "matches_removed": done.total(lambda changes: changes.matches_removed),
