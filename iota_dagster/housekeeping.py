@@ -45,11 +45,11 @@ def retention_of(settings: Settings) -> Retention:
 def keep_house(
     platform: Platform, now: datetime, *, dry_run: bool = False, say: Callable[[str], object] = lambda _: None
 ) -> Done:
-    """Bring the catalog up to date, join small files, take out what is past its days, throw away what is due.
+    """Bring the catalog up to date, take out what is past its days, throw away what is due, join small files.
 
     `say` hears of each step as it begins. `ForeignLake` when the store does not know the lake. A dry run changes
     nothing. What the catalog refuses keeps nothing back but the files that it may still point to, and is raised in
-    the end.
+    the end. Files are joined last: only that reads the lake's files, and an `Outage` there keeps nothing else back.
     """
     retention = retention_of(platform.settings)
     policy = CompactionPolicy(platform.settings.compact_files)
@@ -66,13 +66,13 @@ def keep_house(
     say("taking out hours past their days")
     expired = expire_aged(platform.road.lake, retention, now)
     catalog.drop_expired()
-    say("joining small files")
-    compacted = compact_due(platform.road.lake, lake_tables(), policy, now)
-    catalog.register([(item.table, item.hour) for item in compacted])
     say("throwing away what is due")
     removed = platform.housekeeping.run(now, lake_files=not catalog.problems)
     say("looking after the store")
     store = look_after(platform.settings.store_url)
+    say("joining small files")
+    compacted = compact_due(platform.road.lake, lake_tables(), policy, now)
+    catalog.register([(item.table, item.hour) for item in compacted])
     catalog.tell()
     return Done(compacted, expired, removed, store)
 

@@ -89,12 +89,10 @@ def _keep_house(platform: Platform, settings: Settings, dry_run: bool) -> dict[s
 
 
 def _dagster_runs(settings: Settings, before: datetime, dry_run: bool) -> int:
-    import dagster as dg
-
     from iota_dagster.defs.dagster_retention import forget_runs
-    from iota_dagster.home import prepare_home
+    from iota_dagster.home import open_instance
 
-    with dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance:
+    with open_instance(settings) as instance:
         return forget_runs(instance, before, dry_run=dry_run).deleted
 
 

@@ -29,6 +29,11 @@ def is_here(owner: str) -> bool:
     return host == this_boot() and pid.isdigit() and _started(int(pid)) == started != ""
 
 
+def was_here(owner: str) -> bool:
+    """Whether an owner is or was a process of this host, before its last boot or since."""
+    return owner.partition("/")[0].rpartition(":")[0] == socket.gethostname()
+
+
 def is_alive(owner: str, heartbeat: datetime, now: datetime | None = None) -> bool:
     """Whether an owner may still be working: asked of the system on this host, judged by its heartbeat elsewhere."""
     if owner.partition("/")[0] == this_boot():

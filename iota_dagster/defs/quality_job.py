@@ -9,6 +9,7 @@ from iota_dagster.defs.checks.quality import accounting, lake_quality
 quality = dg.define_asset_job(
     "quality",
     selection=dg.AssetSelection.checks(lake_quality, accounting),
+    tags={"iota/alone": "quality"},
     description="Holds what has changed in the lake against its tables' suites, and against the ledger's accounting.",
 )
 QUALITY_SCHEDULE = dg.ScheduleDefinition(

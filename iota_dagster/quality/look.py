@@ -6,6 +6,7 @@ them come those that are known to be wrong: a file that was repaired in its plac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,19 +38,21 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class TablesLook:
-    """The hours that were looked at; those known to be wrong that were not, with the checks that they failed.
+    """What was found in the hours that were `looked` at, but for those that are gone: retention took them.
 
-    `waiting` are the others that have changed or are known to be wrong: they do not rest, or this look was full.
+    `still_wrong` are hours known to be wrong that were not looked at, with the checks that they failed; `waiting` is,
+    by table, how many others have changed or are known to be wrong: they do not rest, or this look was full.
     """
 
     hours: tuple[HourQuality, ...]
+    looked: frozenset[TableHour]
     still_wrong: Mapping[TableHour, frozenset[str]]
-    waiting: int
+    waiting: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountsLook:
-    """As `TablesLook`, of delivery hours."""
+    """As `TablesLook`, of delivery hours, none of which is ever gone."""
 
     hours: tuple[HourAccount, ...]
     still_wrong: Mapping[Hour, frozenset[str]]
@@ -87,7 +90,8 @@ def look_at_tables(
     alarms.replace(looked.keys(), quality_matches(found), now)
     _note(platform, looked, now)
     still_wrong = {item: checks for item, checks in known.items() if item not in looked}
-    return TablesLook(tuple(found), still_wrong, len({*known, *changed} - looked.keys()))
+    waiting = Counter(table for table, _ in {*known, *changed} - looked.keys())
+    return TablesLook(tuple(found), frozenset(looked), still_wrong, waiting)
 
 
 def look_at_accounts(platform: Platform, now: datetime, *, most: int = MOST_HOURS) -> AccountsLook:
@@ -180,7 +184,8 @@ def _examined(
     found = read_hour(_reader(platform), state.lake.files, suite, admitted, whole_rows)
     name = f"{table} {hour_key(hour)}"
     results = [*validator.facts(f"{name} facts", found.facts), *validator.rows(f"{name} rows", suite, found.frame)]
-    return HourQuality(table, hour, found.rows, found.frame.num_rows, tuple(results))
+    lost = len(state.not_brought_back)
+    return HourQuality(table, hour, found.rows, found.frame.num_rows, lost, tuple(results))
 
 
 def _log_type(table: str) -> str | None:

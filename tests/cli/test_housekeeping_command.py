@@ -49,6 +49,18 @@ def test_a_dry_run_counts_and_the_pass_itself_leaves_what_is_in_use(place: Path)
     assert events() == 2
 
 
+def test_the_history_that_is_kept_in_order_is_that_of_dagster_home(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (place / "home" / "dagster").rglob("*.db")}
+    elsewhere = place / "elsewhere"
+    monkeypatch.setenv("DAGSTER_HOME", str(elsewhere))
+    elsewhere.mkdir()
+    run("housekeeping", "--dry-run")
+    assert list(elsewhere.rglob("*.db"))
+    assert before == {path: path.stat().st_mtime_ns for path in (place / "home" / "dagster").rglob("*.db")}
+
+
 def test_days_of_a_table_take_its_hours_and_they_can_be_brought_back(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

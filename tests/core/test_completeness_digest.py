@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.completeness.digest import DigestUnreadable, log_folder, parse_digest, read_digest
 from iota_dagster.core.completeness.signature import CannotCheck, SignatureState, check_signature, verifies
+from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import LogObject, ObjectStatus
 from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, digest_key, log_key, public_key
 
@@ -118,6 +119,24 @@ def test_a_hash_that_cannot_be_compared_makes_a_digest_unreadable(change: dict[s
     values["logFiles"][0] |= change
     with pytest.raises(DigestUnreadable, match="no SHA-256 of AWSLogs/"):
         parse_digest(json.dumps(values).encode(), "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["digestStartTime", "digestEndTime"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_utc_has_not_makes_a_digest_unreadable(name: str, moment: str) -> None:
+    first, _ = two()
+    values = json.loads(first.text) | {name: moment}
+    with pytest.raises(DigestUnreadable, match="no digest file"):
+        parse_digest(json.dumps(values).encode(), "0" * 64)
+
+
+def test_a_digest_begins_and_ends_near_the_hour_of_its_name() -> None:
+    digest = parse_digest(two()[0].text, "0" * 64)
+    for hours in (-23, 0, 23):
+        digest.require_near(hour_of(digest.end) + hours)
+    for hours in (-25, 26):
+        with pytest.raises(DigestUnreadable, match="under a name of 2026-11-2"):
+            digest.require_near(hour_of(digest.end) + hours)
 
 
 def test_a_digest_that_is_cut_off_or_too_large_is_unreadable(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.rebuilt import UNKNOWN
 from iota_dagster.core.store.schema import deliveries, digest_files, digests, log_objects
-from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, digest_key, log_key, public_key
+from tests.core.digests import FINGERPRINT, TEN, Trail, Written, contents, digest_key, log_key, public_key, stamp
 
 HOUR = timedelta(hours=1)
 NOW = TEN + 6 * HOUR
@@ -239,6 +239,46 @@ def test_an_old_digest_under_a_new_name_and_one_that_is_none_are_not_trusted(wor
     world.deliver(Written(digest_key(TEN + 5 * HOUR), copy.text, copy.signature))
     world.deliver(Written(digest_key(TEN + 6 * HOUR), b"{}", ""))
     assert [kind for kind, _ in world.found()] == [Kind.UNTRUSTED, Kind.UNTRUSTED]
+
+
+@pytest.mark.parametrize("can_check", [True, False])
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"digestEndTime": "0001-01-01T00:00:00+14:00"},
+        {"digestEndTime": "9999-12-31T23:59:59-12:00"},
+        {"digestEndTime": "0001-01-01T00:00:00Z"},
+        {"digestEndTime": "2099-01-01T00:00:00Z"},
+        {"digestStartTime": "0001-01-01T00:00:00Z"},
+    ],
+)
+def test_a_forged_digest_is_told_in_the_hour_of_its_name_and_keeps_no_other_from_being_read(
+    world: World, says: dict[str, str], can_check: bool
+) -> None:
+    forged = Trail(world.bucket).digest(TEN, [], **says)
+    world.deliver(forged)
+    world.hours(2, known=lambda hour, key: "0a" not in key)
+    if not can_check:
+        world.signed.clear()
+    assert world.found() == [(Kind.MISSING, "0a"), (Kind.UNTRUSTED, forged.key.removesuffix(".json.gz"))]
+    with world.database.read() as connection:
+        ((row,), _) = store.digests_in_doubt(connection, *SPAN, 10)
+    assert (row.start_at, row.end_at) == (TEN, TEN)
+
+
+def test_a_digest_whose_signature_is_invalid_is_told_in_the_hour_of_its_name(world: World) -> None:
+    digest = world.trail.digest(TEN + HOUR, [], digestEndTime=stamp(TEN - 5 * HOUR))
+    world.deliver(digest)
+    world.read()
+    with world.database.read() as connection:
+        ((row,), _) = store.digests_in_doubt(connection, *SPAN, 10)
+    assert (row.state, row.end_at, row.files) == ("invalid", TEN + HOUR, 0)
+
+
+def test_a_name_longer_than_any_of_s3_makes_a_digest_unreadable(world: World) -> None:
+    noise = hashlib.shake_256(b"a name").hexdigest(4_000)
+    world.deliver(world.trail.digest(TEN + HOUR, [(noise, b"x")]))
+    assert [kind for kind, _ in world.found()] == [Kind.UNTRUSTED]
 
 
 def test_a_digest_that_cannot_be_had_now_is_read_by_a_later_look(world: World) -> None:

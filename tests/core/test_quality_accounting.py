@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.lake.expiry import bring_back
+from iota_dagster.core.quality import accounting
 from iota_dagster.core.quality.accounting import Accountant, Astray
 from iota_dagster.core.quality.files import FileReader
 from iota_dagster.core.quality.resting import LONGEST_WAIT, REST, has_rested
+from iota_dagster.core.road import Branch
 from iota_dagster.core.store import accounting as store
 from iota_dagster.core.store.accounting import Changes
+from iota_dagster.core.store.lake_catalog import LakeFile
 from iota_dagster.core.store.schema import batches, log_objects
 from iota_dagster.platform import Platform
-from tests.road.world import LOG_TYPE, NINE, NOW, TEN, UNKNOWN, World, drive, record
+from tests.road.parsers import DROPPED, parser
+from tests.road.world import ELEVEN, LOG_TYPE, NINE, NOW, TEN, UNKNOWN, World, drive, record
 
 TABLE = "cloudtrail_events"
 
@@ -32,8 +39,20 @@ def platform(tmp_path: Path, store_url: str) -> Iterator[Platform]:
         yield platform
 
 
-def accountant(platform: Platform) -> Accountant:
-    return Accountant(platform.database, FileReader(platform.lake), {LOG_TYPE: TABLE})
+def accountant(platform: Platform, *meanwhile: Callable[[], object]) -> Accountant:
+    return Accountant(platform.database, Interrupted(platform.lake, list(meanwhile)), {LOG_TYPE: TABLE})
+
+
+@dataclass(frozen=True)
+class Interrupted(FileReader):
+    """A reader before each of whose files the next of some steps happens."""
+
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def batches(self, file: LakeFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return super().batches(file, columns)
 
 
 def test_an_hour_that_adds_up_is_right_and_its_sums_are_those_of_its_objects(platform: Platform) -> None:
@@ -118,6 +137,74 @@ def test_rows_that_retention_took_are_not_asked_for(platform: Platform) -> None:
     assert found.is_right
     with platform.database.read() as connection:
         assert [hour for hour, _ in store.written_hours(connection, TABLE)] == [TEN]
+
+
+def two_batches(tmp_path: Path, platform: Platform) -> None:
+    """Two batches of eleven with a file of ten each, and in each a row that parser two does not take."""
+    world = World.at(tmp_path, platform.settings.store_url)
+    for name in ("3", "4"):
+        rows = [record(f"{name}-a", TEN), record(f"{name}-b", TEN, userAgent=DROPPED)]
+        world.deliver(platform, {name: rows}, ELEVEN)
+        drive(platform, f"run-{name}")
+
+
+def test_an_hour_that_is_done_again_while_it_is_counted_has_no_account(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Committed before the second batch is asked for, published while its old file is counted."""
+    monkeypatch.setattr(accounting, "OBJECTS_AT_ONCE", 1)
+    two_batches(tmp_path, platform)
+    road = platform.road
+    run = road.run_identity("again")
+
+    def commit() -> None:
+        for assignment in road.claim(run, [ELEVEN], again=True):
+            road.prepare(run, assignment)
+
+    def publish() -> None:
+        for batch in road.to_publish(run, [ELEVEN], Branch.ALERTS):
+            road.judge(batch)
+        for batch in road.to_publish(run, [ELEVEN], Branch.LAKE):
+            road.publish(batch)
+
+    with parser(2):
+        assert accountant(platform, commit, publish).account(ELEVEN) is None
+    found = accountant(platform).account(ELEVEN)
+    assert found is not None
+    assert (found.is_right, found.totals["rows"], found.totals["quarantined"]) == (True, 2, 2)
+
+
+def test_rows_that_retention_takes_while_an_hour_is_counted_are_not_asked_for(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounting, "OBJECTS_AT_ONCE", 1)
+    two_batches(tmp_path, platform)
+    found = accountant(platform, lambda: platform.road.lake.expire_hour(TABLE, TEN, NOW)).account(ELEVEN)
+    assert found is not None
+    assert found.is_right
+
+
+def test_rows_that_cannot_be_brought_back_are_not_asked_for_and_those_that_can_are(
+    tmp_path: Path, platform: Platform
+) -> None:
+    two_batches(tmp_path, platform)
+    platform.road.lake.expire_hour(TABLE, TEN, NOW)
+    (tmp_path / "inbox" / "3").unlink()
+    bring_back(platform.road.lake, TABLE, [TEN], NOW)
+    drive(platform, "back")
+    with platform.database.read() as connection:
+        ten = store.table_state(connection, TABLE, TEN, LOG_TYPE)
+    assert ten.settled
+    assert len(ten.not_brought_back) == 1
+    assert sum(ten.admitted.values()) == sum(file.rows for file in ten.lake.files) == 4
+    found = accountant(platform).account(ELEVEN)
+    assert found is not None
+    assert (found.is_right, found.not_brought_back) == (True, 1)
+    with platform.database.begin() as connection:
+        connection.execute(sa.update(log_objects).where(log_objects.c.batch_id.is_not(None)).values(rows=7))
+    found = accountant(platform).account(ELEVEN)
+    assert found is not None
+    assert [(item.key, item.ledger, item.lake) for item in found.astray] == [("4", 7, 2)]
 
 
 def test_an_hour_is_delivered_anew_when_a_batch_of_it_is_published_again(platform: Platform) -> None:

@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from iota_dagster.core.aws.clients import ClientFactory
-from iota_dagster.core.errors import IotaError, LakeFileDamaged, Outage
+from iota_dagster.core.errors import LakeFileDamaged, Outage
 from iota_dagster.core.hours import Hour, hour_folder, hour_of, hour_start
+from iota_dagster.core.lake import store_table
 from iota_dagster.core.lake.parquet import open_writer
 from iota_dagster.core.lake.query import QueryError, QueryLimits, query
 from iota_dagster.core.storage import open_storage
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, lake_files, metadata
+from tests.aws import Aws, s3_error
 from tests.damage import flip
 
 SCHEMA = pa.schema(
@@ -186,15 +188,45 @@ def test_times_are_utc_wherever_the_machine_is(lake: Lake, monkeypatch: pytest.M
     assert answer == [{"at": "09:00"}]
 
 
-def test_alerts_are_a_table_as_they_stand_now(lake: Lake) -> None:
+def alert(lake: Lake, number: int = 1, **columns: Any) -> None:
+    """Put an alert into the store."""
     start = hour_start(HOUR)
-    row = {"id": "a1", "rule_id": "r", "dedup": "d", "log_type": "AWS.CloudTrail", "period_start": start}
+    row = {"id": f"a{number}", "rule_id": "r", "dedup": "d", "log_type": "AWS.CloudTrail", "period_start": start}
     more = {"period_minutes": 60, "severity": "HIGH", "title": "t", "context": {"ip": "192.0.2.1"}, "matches": 2}
     times = {"first_event_time": start, "last_event_time": start + timedelta(minutes=1), "created_at": start}
     with lake.database.begin() as connection:
-        connection.execute(alerts.insert(), row | more | times | {"status": "open"})
+        connection.execute(alerts.insert(), row | more | times | {"status": "open"} | columns)
+
+
+def test_alerts_are_a_table_as_they_stand_now(lake: Lake) -> None:
+    alert(lake)
     found = lake.ask("SELECT title, matches, period_start, context->>'ip' AS ip FROM alerts WHERE status = 'open'")
-    assert found == [{"title": "t", "matches": 2, "period_start": start, "ip": "192.0.2.1"}]
+    assert found == [{"title": "t", "matches": 2, "period_start": hour_start(HOUR), "ip": "192.0.2.1"}]
+
+
+def test_all_alerts_are_there_though_they_are_read_in_portions(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_table, "PORTION", 5)
+    for number in range(12):
+        alert(lake, number, period_start=hour_start(HOUR + number))
+    answer = lake.ask("SELECT id FROM Alerts ORDER BY period_start")
+    assert [row["id"] for row in answer] == [f"a{number}" for number in range(12)]
+
+
+def test_alerts_count_towards_the_memory_of_a_query(lake: Lake) -> None:
+    for number in range(30):
+        alert(lake, number, period_start=hour_start(HOUR + number), title="long" * 250_000)
+    assert lake.ask("SELECT count(*) AS n FROM alerts") == [{"n": 30}]
+    with pytest.raises(QueryError, match="more memory than it may have"):
+        lake.ask("SELECT count(*) AS n FROM alerts", memory="20MB")
+
+
+def test_a_table_whose_name_is_a_part_of_another_word_is_not_read(lake: Lake) -> None:
+    lake.file(HOUR, "A")
+    lake.row(HOUR, "trail_events")  # opening it would fail
+    for number in range(30):
+        alert(lake, number, period_start=hour_start(HOUR + number), title="long" * 250_000)
+    sql = "SELECT eventName AS new_alerts FROM cloudtrail_events"
+    assert lake.ask(sql, memory="20MB") == [{"new_alerts": "A"}]
 
 
 def test_tables_can_be_joined(lake: Lake) -> None:
@@ -293,17 +325,43 @@ def test_an_error_in_the_middle_of_a_result_is_a_line_too(lake: Lake) -> None:
         lake.ask("SELECT (CASE WHEN i = 900000 THEN 'x' ELSE '1' END)::INT FROM range(1_000_000) r(i)")
 
 
-@pytest.mark.parametrize(
-    ("table", "error", "message"),
-    [
-        ("cloudtrail_events", Outage, r"the lake did not answer: .*b1\.parquet"),
-        ("future_events", LakeFileDamaged, r"b1\.parquet is missing"),
-    ],
-)
-def test_a_lake_file_that_is_not_there_is_named(lake: Lake, table: str, error: type[IotaError], message: str) -> None:
+@pytest.mark.parametrize("table", ["cloudtrail_events", "future_events"])
+def test_a_lake_file_that_is_not_there_is_named(lake: Lake, table: str) -> None:
     lake.row(HOUR, table)
-    with pytest.raises(error, match=message):
+    with pytest.raises(LakeFileDamaged, match=rf"^{table}/.*b1\.parquet is missing"):
         lake.ask(f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("table", ["cloudtrail_events", "future_events"])
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1 and not at the end", b"\xff" * 40 + b"\x20\0\0\0PAR1"])
+def test_a_lake_file_that_cannot_be_read_is_named(lake: Lake, table: str, data: bytes) -> None:
+    lake.file(HOUR, "A", table=table).write_bytes(data)
+    with pytest.raises(LakeFileDamaged, match=rf"^{table}/.*b1\.parquet is damaged: "):
+        lake.ask(f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("table", ["cloudtrail_events", "future_events"])
+def test_a_lake_that_is_not_there_is_an_outage(lake: Lake, table: str) -> None:
+    lake.file(HOUR, "A", table=table)
+    storage = open_storage(str(lake.folder), ClientFactory())
+    lake.folder.rename(lake.folder.with_name("elsewhere"))
+    with pytest.raises(Outage):
+        query(lake.database, storage, f"SELECT * FROM {table}", schemas={"cloudtrail_events": SCHEMA})
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_lake_that_lets_nobody_in_is_an_outage(lake: Lake, aws: Aws, method: str) -> None:
+    storage = open_storage(f"s3://{aws.bucket('lake')}/some", aws.clients)
+    file = lake.file(HOUR, "A")
+    storage.write(file.relative_to(lake.folder).as_posix(), file.read_bytes())
+    sql, schemas, answer = (
+        "SELECT * FROM cloudtrail_events",
+        {"cloudtrail_events": SCHEMA},
+        s3_error(403, "AccessDenied"),
+    )
+    with aws.disturbed_by(lambda asked: answer if asked.method == method else None), pytest.raises(Outage):
+        query(lake.database, storage, sql, schemas=schemas)
+    assert query(lake.database, storage, sql, schemas=schemas).num_rows == 1
 
 
 def test_a_page_with_a_flipped_byte_is_an_error_and_never_a_wrong_answer(lake: Lake) -> None:

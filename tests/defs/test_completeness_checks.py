@@ -119,6 +119,19 @@ def test_a_file_that_a_digest_lists_and_nobody_told_of_fails_the_check_and_tells
     assert alerts() == {"iota.LogsMissing": "withdrawn"}
 
 
+def test_a_forged_digest_is_told_and_keeps_nothing_else_from_being_told(inbox: Path) -> None:
+    start = recent()
+    ((lost, text),) = contents(["lost"], start)
+    trail = Trail(f"{SCHEME}{inbox}")
+    forged = trail.digest(start, [], digestEndTime="0001-01-01T00:00:00+14:00")
+    for digest in (forged, Trail(trail.bucket).digest(start + HOUR, [(lost, text)])):
+        write(inbox, digest.key, digest.packed)
+    take(inbox)
+    passed, severity, figures = run("completeness")["logs_as_listed"]
+    assert (passed, severity, figures["missing"], figures["untrusted"]) == (False, "ERROR", 1, 1)
+    assert alerts() == {"iota.LogsMissing": "open", "iota.DigestUntrusted": "open"}
+
+
 def test_an_integration_that_fell_silent_fails_the_check_and_tells_people(inbox: Path) -> None:
     start = datetime.now(UTC) - timedelta(days=3)
     for number in range(FEWEST_GAPS + 1):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.lake.compaction import compact
+from iota_dagster.core.lake.expiry import bring_back
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.quality.resting import LONGEST_WAIT, REST
@@ -212,13 +214,15 @@ def test_missing_rows_fail_the_ledgers_check_with_file_and_batch_and_the_account
 
 def test_a_file_that_somebody_else_wrote_fails_the_ledgers_check_even_with_the_same_rows(inbox: Path) -> None:
     path = lake_file()
-    size = path.stat().st_size
-    rewrite(path, pq.read_table(path), published=False)
+    size, rows = path.stat().st_size, pq.read_table(path)
+    rewrite(path, rows, published=False)
     found = look()
     assert failed(found) == {f"{TABLE}.{LEDGER}"}
-    (sample,) = samples(found, f"{TABLE}.{LEDGER}")
-    assert sample["subject"].endswith(path.name)
-    assert sample["value"] == f"whole, damaged: {path.stat().st_size} bytes of {size}, with another hash"
+    values = {Path(row["subject"]).suffix: row["value"] for row in samples(found, f"{TABLE}.{LEDGER}")}
+    assert values == {
+        ".parquet": f"whole, damaged: {path.stat().st_size} bytes of {size}, with another hash",
+        "": f"{len(rows)}, 0",  # the batch's rows: those of such a file count for nothing
+    }
 
 
 def test_an_id_that_is_there_twice_in_the_hour_fails_the_rows_check_even_over_two_files(inbox: Path) -> None:
@@ -397,6 +401,42 @@ def test_an_hour_that_is_known_to_be_wrong_and_not_looked_at_fails_the_checks_th
     assert found[f"{TABLE}.{COLUMNS}"][1]["hours_known_to_be_wrong"] == 1
     assert found[f"{TABLE}.{LEDGER}"][1]["hours_known_to_be_wrong"] == 0
     assert found[f"lake.{ROWS}"][1]["hours_known_to_be_wrong"] == 0
+
+
+def test_a_table_whose_only_wrong_hour_expires_passes_again(inbox: Path) -> None:
+    lake_file().unlink()
+    assert failed(look()) == {f"{TABLE}.{LEDGER}", f"lake.{ROWS}"}
+    with opened() as platform:
+        platform.road.lake.expire_hour(TABLE, HOUR, datetime.now(UTC))
+    found = look()
+    assert (found[f"{TABLE}.{LEDGER}"][0], found[f"{TABLE}.{LEDGER}"][1]["hours"]) == (True, 0)
+    assert failed(found) == set()
+    assert set(alerts().values()) == {"withdrawn"}
+
+
+def test_hours_whose_log_objects_are_gone_fail_nothing_when_they_are_wanted_back(inbox: Path) -> None:
+    now = datetime.now(UTC)
+    with opened() as platform:
+        platform.road.lake.expire_hour(TABLE, HOUR, now)
+        for path in inbox.rglob("*.gz"):
+            path.unlink()
+        bring_back(platform.road.lake, TABLE, [HOUR], now)
+        drive(platform, "back")
+    found = look()
+    assert (failed(found), alerts()) == (set(), {})
+    assert found[f"{TABLE}.{LEDGER}"][1]["batches_not_brought_back"] == 2
+    assert found[f"lake.{ROWS}"][1]["batches_not_brought_back"] == 2
+
+
+def test_hours_that_wait_are_counted_by_table(inbox: Path) -> None:
+    published(REST / 2)
+    with opened() as platform:
+        engine = GreatExpectations(platform.state, platform.settings.scratch)
+        tables = look_at_tables(platform, engine, lake_tables(), datetime.now(UTC))
+    names = (TABLE, "alert_matches")
+    looked = replace(tables, looked=frozenset((name, HOUR - 1) for name in names))
+    found = shown(table_results(looked, [spec.key for spec in SPECS]))
+    assert [found[f"{name}.{LEDGER}"][1]["hours_waiting"] for name in names] == [1, 0]
 
 
 def test_pages_that_cannot_be_written_take_no_result_away(inbox: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from iota_dagster.core.aws.glue import GlueCatalog
-from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.errors import Outage, SettingsError
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.lake.catalog import LakeCatalog
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact, compact_due, due
@@ -66,6 +67,11 @@ def announced(platform: Platform) -> list[int]:
 
 def paths(platform: Platform) -> set[str]:
     return {file.path for file in platform.lake.list("")}
+
+
+def folder_of(platform: Platform) -> Path:
+    """The lake's folder."""
+    return Path(platform.lake.url.removeprefix("file://"))
 
 
 def later(**delta: float) -> datetime:
@@ -133,15 +139,22 @@ def test_compaction_by_hand_keeps_to_the_largest_size_too(world: World, platform
     assert_same(state_of(platform), before)
 
 
+def cut_in_the_footer(path: Path) -> bytes:
+    """A file's bytes without some of its footer's, which are as many as before."""
+    data = path.read_bytes()
+    return data[:-100] + b"\xff" * 50 + data[-50:]
+
+
+@pytest.mark.parametrize("damaged", [lambda path: b"no parquet", cut_in_the_footer])
 def test_an_hour_whose_file_is_damaged_is_left_and_the_others_go_on(
-    world: World, platform: Platform, caplog: pytest.LogCaptureFixture
+    world: World, platform: Platform, caplog: pytest.LogCaptureFixture, damaged: Callable[[Path], bytes]
 ) -> None:
     for name in ("a", "b", "c"):
         world.deliver(platform, {name: [record(f"{name}-9", NINE), record(f"{name}-10")]}, TEN)
         drive(platform, name)
     with platform.database.read() as connection:
         broken = files_of(connection, TABLE, NINE)[0].path
-    platform.lake.write(broken, b"no parquet")
+    platform.lake.write(broken, damaged(folder_of(platform) / broken))
     assert [item.hour for item in compact_due(platform.road.lake, lake_tables(), POLICY, SETTLED)] == [TEN]
     assert "2026-11-22-09:00 cannot be compacted" in caplog.text
     assert announced(platform) == []
@@ -278,6 +291,18 @@ def test_a_dry_run_of_the_whole_pass_changes_nothing(world: World, platform: Pla
     assert len(done.compacted) == 1
     assert done.removed.work_folders == 8
     assert_same(state_of(platform), before)
+
+
+def test_a_lake_that_does_not_answer_keeps_nothing_back_but_the_joining(world: World, platform: Platform) -> None:
+    deliver(world, platform, [f"{number}" for number in range(8)], "run")
+    path = folder_of(platform) / hour_state(platform).files[0].path
+    path.unlink()
+    path.symlink_to(path)  # no file, and nobody can say that there is none
+    said: list[str] = []
+    with pytest.raises(Outage):
+        keep_house(platform, datetime.now(UTC) + timedelta(days=30), say=said.append)
+    assert said[-1] == "joining small files"
+    assert platform.housekeeping.run(datetime.now(UTC) + timedelta(days=30), dry_run=True).work_folders == 0
 
 
 def test_the_pass_says_what_enters_and_what_leaves_the_catalog(world: World, platform: Platform, aws: Aws) -> None:

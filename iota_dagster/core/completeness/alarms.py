@@ -1,7 +1,7 @@
-"""Findings as alerts: the same road as any match, one alert a day for each kind and integration.
+"""Findings as alerts: the same road as any match, one alert a day for each kind and integration as long as it stands.
 
 A finding's match stands as long as the finding does. Once nothing of an alert is left it is withdrawn, like the alert
-of a rule that no longer finds what it found.
+of a rule that no longer finds what it found, and what is found then is another alert. Each silence is one of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.model import Match
 from iota_dagster.core.store.alerts import AlertChanges, Route
 from iota_dagster.core.store.database import Database
+from iota_dagster.core.store.standing_alerts import StoredAlarm
 
 LOG_TYPE = "iota.Completeness"
 SHOWN = 20
@@ -80,9 +81,15 @@ class Alarms:
         return self._standing.replace(matches, stored, now, self.notify_within)
 
     def of_silences(self, silences: Iterable[Silence], now: datetime) -> list[AlertChanges]:
-        """Make the alerts those of `silences`, which are all there are; one is news however long it has lasted."""
-        matches = {match.id: match for match in map(silence_match, silences)}
-        return self._standing.replace(matches, self._standing.stored((SILENT,), hour_start(0)), now, ALWAYS)
+        """Make the alerts those of `silences`, which are all there are; one is news however long it has lasted.
+
+        A log that was written before its silence was news, and is registered after, makes it no other silence.
+        """
+        stored, found = self._standing.stored((SILENT,), hour_start(0)), tuple(silences)
+        lasting = {name: item for name, alarm in stored.items() for item in found if _is_of(alarm, item)}
+        over = {name: alarm for name, alarm in stored.items() if name not in lasting}
+        new = [silence_match(item) for item in found if item not in lasting.values()]
+        return self._standing.replace({match.id: match for match in new}, over, now, ALWAYS)
 
     @property
     def _standing(self) -> StandingAlerts:
@@ -99,11 +106,18 @@ def finding_matches(findings: Iterable[Finding]) -> list[Match]:
 
 
 def silence_match(silence: Silence) -> Match:
-    """One match for a silence: its moment is the one at which it became news."""
+    """One match for a silence, known by its last log: its moment is the one at which it became news."""
     title = f"{_SILENCE.title} {silence.integration}: the last log is of {silence.last:%Y-%m-%d %H:%M} UTC"
-    allowed = int(silence.allowed.total_seconds() // 60)
-    context = {"integration": silence.integration, "last": silence.last.isoformat(), "allowed_minutes": allowed}
-    return own_match(_SILENCE, LOG_TYPE, silence.integration, silence.last.isoformat(), silence.since, title, context)
+    name, last, allowed = silence.integration, silence.last.isoformat(), int(silence.allowed.total_seconds() // 60)
+    context = {"integration": name, "last": last, "allowed_minutes": allowed}
+    return own_match(_SILENCE, LOG_TYPE, name, f"{name}/{last}", silence.since, title, context)
+
+
+def _is_of(alarm: StoredAlarm, silence: Silence) -> bool:
+    """Whether an alarm tells of a silence: nothing was written since it became news."""
+    told = alarm.context
+    since = datetime.fromisoformat(told["last"]) + timedelta(minutes=told["allowed_minutes"])
+    return told["integration"] == silence.integration and silence.last <= since
 
 
 def _finding_match(rule: OwnRule, integration: str, hour: Hour, items: Sequence[Finding]) -> Match:
@@ -115,4 +129,5 @@ def _finding_match(rule: OwnRule, integration: str, hour: Hour, items: Sequence[
         "first_objects": objects[:SHOWN],
         "why": sorted({item.detail for item in items})[:SHOWN],
     }
-    return own_match(rule, LOG_TYPE, integration, f"{integration}/{hour}", hour_start(hour), title, context)
+    event_id = f"{integration}/{hour}"
+    return own_match(rule, LOG_TYPE, integration, event_id, hour_start(hour), title, context, mark=objects[0])

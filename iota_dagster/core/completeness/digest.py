@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from iota_dagster.core.content import Content, DecodeLimits
 from iota_dagster.core.errors import IotaError
+from iota_dagster.core.hours import Hour, hour_key, hour_start
 
 MOST_BYTES = 64 << 20
 """The largest digest that is read, uncompressed: some 150,000 files in an hour of one account and region."""
 BACKFILL = "_backfill"
 """In the name of a digest that adds files which the regular ones have missed."""
 
+_LONGEST_NAME = 2_048
+"""Bytes of a bucket and a key together: S3 has none half as long, and PostgreSQL's indexes take little more."""
+_NEAR = timedelta(days=1)
 _LIMITS = DecodeLimits(compressed_bytes=MOST_BYTES, decompressed_bytes=MOST_BYTES)
 _FOLDER = re.compile(r"(.*(?:^|/)[0-9]{12}/CloudTrail)(?:-Digest)?(/[^/]+/)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -61,23 +65,35 @@ class Digest:
         place = f"{self.bucket}/{self.key}"
         return "\n".join([self.end_text, place, self.sha256, self.previous_signature or "null"]).encode()
 
+    def require_near(self, hour: Hour) -> None:
+        """`DigestUnreadable` unless it begins and ends near a delivery hour: a digest is named after its end.
+
+        Anybody who may write into the bucket can write any time into a digest, and be looked for nowhere.
+        """
+        if any(abs(moment - hour_start(hour)) > _NEAR for moment in (self.start, self.end)):
+            raise DigestUnreadable(f"it is of {self.start} to {self.end}, under a name of {hour_key(hour)}")
+
     def listed_from(self, bucket: str, key: str) -> tuple[ListedFile, ...]:
         """The listed files, and the previous digest, where they lie if this digest was found in a bucket at a key.
 
         A copy of the whole bucket (a replica, a folder) keeps the order of things, so that a prefix may be added or
-        left out. `DigestUnreadable` for a digest under a name that is not its own: somebody put it there.
+        left out. `DigestUnreadable` for a digest under a name that is not its own: somebody put it there. So did who
+        lists names that no object can have.
         """
         shift = _shift(self.key, key)
         if shift is None:
             raise DigestUnreadable(f"it was delivered as {self.bucket}/{self.key}, and lies elsewhere")
         left_out, added = shift
         items = self.files if self.previous is None else (*self.files, self.previous)
-        return tuple(
+        found = tuple(
             ListedFile(bucket, added + item.key.removeprefix(left_out), item.sha256)
             if item.bucket == self.bucket
             else item
             for item in items
         )
+        if any(len(f"{item.bucket}/{item.key}".encode()) > _LONGEST_NAME for item in found):
+            raise DigestUnreadable("it lists a file under a longer name than any object has")
+        return found
 
 
 class _File(msgspec.Struct):
@@ -118,15 +134,15 @@ def parse_digest(data: bytes, sha256: str) -> Digest:
     """The digest of an uncompressed content whose hash is `sha256`; `DigestUnreadable`."""
     try:
         text = msgspec.json.decode(data, type=_Text)
-        end = datetime.fromisoformat(text.digestEndTime)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        start, end = _utc(text.digestStartTime), _utc(datetime.fromisoformat(text.digestEndTime))
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise DigestUnreadable(f"it is no digest file: {error}") from error
     return Digest(
         account=text.awsAccountId,
         bucket=text.digestS3Bucket,
         key=text.digestS3Object,
-        start=_utc(text.digestStartTime),
-        end=_utc(end),
+        start=start,
+        end=end,
         end_text=text.digestEndTime,
         fingerprint=text.digestPublicKeyFingerprint,
         sha256=sha256,

@@ -85,19 +85,24 @@ class DigestReader:
                 return
 
     def _read(self, item: LogObject) -> DigestRow:
-        try:
-            digest = self._fetched(item)
-            files = digest.listed_from(item.bucket, item.key)
-            row = self._row(item, digest)
-        except DigestUnreadable as error:
-            row, files = self._unreadable(item, str(error)), ()
+        row, files = self._examined(item)
         with self.database.begin() as connection:
-            if row.state not in store.TRUSTED:
-                files = ()
-            elif files and not store.has_earlier(connection, row):
+            if files and not store.has_earlier(connection, row):
                 files = tuple(file for file in files if not _is_digest(file))  # the chain begins before we do
             store.add_digest(connection, row, files)
         return row
+
+    def _examined(self, item: LogObject) -> tuple[DigestRow, tuple[ListedFile, ...]]:
+        try:
+            digest = self._fetched(item)
+            digest.require_near(item.delivery_hour)
+            files = digest.listed_from(item.bucket, item.key)
+            signature = check_signature(digest, item, self.signatures)
+        except DigestUnreadable as error:
+            return self._row(item, None, UNREADABLE, str(error)), ()
+        if signature.state not in store.TRUSTED:
+            return self._row(item, None, signature.state, signature.why), ()
+        return self._row(item, digest, signature.state, signature.why), files
 
     def _fetched(self, item: LogObject) -> Digest:
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -108,8 +113,9 @@ class DigestReader:
         finally:
             path.unlink(missing_ok=True)
 
-    def _row(self, item: LogObject, digest: Digest) -> DigestRow:
-        signature = check_signature(digest, item, self.signatures)
+    def _row(self, item: LogObject, digest: Digest | None, state: str, why: str) -> DigestRow:
+        """What is kept. Of one that is not trusted (None) nothing counts that it says: its name says when it ends."""
+        hour = hour_start(item.delivery_hour)
         return DigestRow(
             object_id=item.id,
             integration=item.integration,
@@ -117,27 +123,10 @@ class DigestReader:
             key=item.key,
             folder=log_folder(item.key) or "",
             backfill=BACKFILL in item.key,
-            start_at=digest.start,
-            end_at=digest.end,
-            files=len(digest.files),
-            state=signature.state,
-            why=storable_text(signature.why)[:LONGEST],
-            read_at=self.clock(),
-        )
-
-    def _unreadable(self, item: LogObject, why: str) -> DigestRow:
-        """What is known of a digest that is none: its key alone says when it ends."""
-        return DigestRow(
-            object_id=item.id,
-            integration=item.integration,
-            bucket=item.bucket,
-            key=item.key,
-            folder=log_folder(item.key) or "",
-            backfill=BACKFILL in item.key,
-            start_at=hour_start(item.delivery_hour),
-            end_at=hour_start(item.delivery_hour),
-            files=0,
-            state=UNREADABLE,
+            start_at=digest.start if digest else hour,
+            end_at=digest.end if digest else hour,
+            files=len(digest.files) if digest else 0,
+            state=state,
             why=storable_text(why)[:LONGEST],
             read_at=self.clock(),
         )

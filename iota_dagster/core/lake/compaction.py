@@ -14,6 +14,7 @@ import pyarrow as pa
 from iota_dagster.core.errors import IotaError, Outage
 from iota_dagster.core.hours import Hour, hour_key, hour_of
 from iota_dagster.core.lake import rewrite
+from iota_dagster.core.lake.parquet import require_whole
 from iota_dagster.core.lake.publication import Join, Lake
 from iota_dagster.core.store import lake_upkeep
 from iota_dagster.core.store.lake_catalog import LakeFile
@@ -103,6 +104,8 @@ def groups_of(files: Iterable[LakeFile], *, small: int, joined: int) -> list[lis
 def _join(lake: Lake, table: str, hour: Hour, schema: pa.Schema) -> Join:
     def join(files: Sequence[LakeFile], target: Path) -> int:
         ordered = sorted(files, key=lambda item: item.source)
+        for item in ordered:
+            require_whole(lake.storage, item.path, item.sha256, item.bytes)
         rows = rewrite.join(lake.storage, [item.path for item in ordered], schema, target)
         expected = sum(item.rows for item in ordered)
         if rows != expected:

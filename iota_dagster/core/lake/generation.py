@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import rewrite
+from iota_dagster.core.lake.parquet import require_whole
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.lake_catalog import LakeFile
 
@@ -62,6 +63,7 @@ class Generation:
         members = tuple(member for member in item.members if member != batch_id)
         if not self.storage.exists(item.path):
             return replace(self.carry(item), members=members) if members else None
+        require_whole(self.storage, item.path, item.sha256, item.bytes)
         target = self.scratch / f"{item.source}-{self.number}.parquet"
         try:
             rows = rewrite.without_batch(self.storage, item.path, batch_id, target)

@@ -160,7 +160,9 @@ class Lake:
             for key in outdated:
                 self._throw_away(key, changes.pop(key))
             return False
-        except Superseded:
+        except Outage:  # whether it was committed is not known
+            raise
+        except Exception:
             for key, change in changes.items():
                 self._throw_away(key, change)
             raise

@@ -8,7 +8,6 @@ extension, no variable of this program.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -24,16 +23,15 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import sqlalchemy as sa
 
-from iota_dagster.core.errors import IotaError, Outage
+from iota_dagster.core.errors import IotaError, LakeFileDamaged, Outage
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.parquet import is_damage, open_reader
 from iota_dagster.core.lake.schema import COMMON
+from iota_dagster.core.lake.store_table import arrow_schema, portions
+from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.database import Database
-from iota_dagster.core.store.schema import Json, UtcDateTime, alerts, lake_files
-
-if TYPE_CHECKING:
-    from iota_dagster.core.storage import Storage
+from iota_dagster.core.store.schema import alerts, lake_files
 
 ALERTS = "alerts"
 """The one table that comes from the store: the alerts as they stand now."""
@@ -75,16 +73,19 @@ def query(
 
     `schemas` are the tables known to this version: one that has no file yet is there with no rows, and a file without
     a newer column has nulls in it. Columns of the answer that have the same name get a number. `parameters`
-    are what the statement may ask for by name, as in `$due_at`; it need not. `QueryError` for a wrong query, `Outage`
-    when the store or the lake does not answer.
+    are what the statement may ask for by name, as in `$due_at`; it need not.
+
+    `QueryError` for a wrong query, and for a damaged page, whose file Arrow does not name; `LakeFileDamaged` for a file
+    that is missing or damaged; `Outage` when the store or the lake does not answer.
     """
-    with database.read() as connection:
-        tables = _tables(connection, lake, sql, schemas)
-    names = sorted({ALERTS, ALL_LOGS, *schemas, *tables})
-    with _session(limits) as session, _plain_errors(names):
-        for name, table in tables.items():
-            session.register(name, table)
-        with _time_limit(session, limits.seconds):
+    with _session(limits) as session:
+        with database.read() as connection:
+            stored = connection.scalars(sa.select(lake_files.c.table_name).distinct())
+            names = sorted({ALERTS, ALL_LOGS, *schemas, *stored})
+            with _plain_errors(names, lake):
+                for name in _named(sql, names):
+                    _offer(session, name, connection, lake, schemas)
+        with _plain_errors(names, lake), _time_limit(session, limits.seconds):
             relation = session.sql(sql, params=asked_for(session.extract_statements(sql), parameters))
             if relation is None:
                 raise QueryError("there is no SQL to run")
@@ -107,25 +108,37 @@ def asked_for(
     return {name: known[name] for name in named} or None
 
 
-def _tables(
-    connection: sa.Connection, lake: Storage, sql: str, schemas: Mapping[str, pa.Schema]
-) -> dict[str, ds.Dataset | pa.Table]:
+def _named(sql: str, names: Sequence[str]) -> list[str]:
     """The tables that the statement's text names; all of them if it names none, as `SHOW TABLES` does.
 
     A table whose name the text only makes up as it runs, beside one that it names, is an error and not an empty table.
     """
-    stored = connection.scalars(sa.select(lake_files.c.table_name).distinct())
-    names = sorted({ALERTS, ALL_LOGS, *schemas, *stored})
-    named = [name for name in names if name.casefold() in sql.casefold()] or names
-    found: dict[str, ds.Dataset | pa.Table] = {}
-    for name in named:
-        if name == ALERTS:
-            found[name] = _store_table(connection, alerts)
-        elif name == ALL_LOGS:
-            found[name] = _all_logs(connection, lake)
-        else:
-            found[name] = _lake_table(connection, name, schemas.get(name), lake)
-    return found
+    words = set(re.findall(r"\w+", sql.casefold()))
+    return [name for name in names if name.casefold() in words] or list(names)
+
+
+def _offer(
+    session: duckdb.DuckDBPyConnection,
+    name: str,
+    connection: sa.Connection,
+    lake: Storage,
+    schemas: Mapping[str, pa.Schema],
+) -> None:
+    """Let a query find a table. One of the store is copied, and counts towards the session's memory."""
+    if name == ALERTS:
+        _copy(session, arrow_schema(alerts).empty_table(), f"CREATE TABLE {name} AS FROM portion")
+        for portion in portions(connection, alerts):
+            _copy(session, portion, f"INSERT INTO {name} FROM portion")
+    elif name == ALL_LOGS:
+        session.register(name, _all_logs(connection, lake))
+    else:
+        session.register(name, _lake_table(connection, name, schemas.get(name), lake))
+
+
+def _copy(session: duckdb.DuckDBPyConnection, rows: pa.Table, statement: str) -> None:
+    session.register("portion", rows)
+    session.execute(statement)
+    session.unregister("portion")
 
 
 class _Dataset(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no types
@@ -175,24 +188,6 @@ def _hour_expressions() -> Callable[[Hour], pc.Expression]:
         return partitioning.parse(hour_folder(hour) + "/")  # what follows the last slash is taken for a file
 
     return of_hour
-
-
-def _store_table(connection: sa.Connection, table: sa.Table) -> pa.Table:
-    """A table of the store in Arrow; structures as JSON text, as in the lake."""
-    schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in table.columns])
-    documents = [column.name for column in table.columns if isinstance(column.type, Json)]
-    rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-    for row in rows:
-        row.update({name: None if row[name] is None else json.dumps(row[name]) for name in documents})
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def _arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
-    if isinstance(kind, UtcDateTime):
-        return pa.timestamp("us", tz="UTC")
-    if isinstance(kind, sa.Boolean):
-        return pa.bool_()
-    return pa.int64() if isinstance(kind, sa.Integer) else pa.string()
 
 
 @contextmanager
@@ -257,21 +252,19 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 @contextmanager
-def _plain_errors(tables: Sequence[str]) -> Iterator[None]:
+def _plain_errors(tables: Sequence[str], lake: Storage) -> Iterator[None]:
     """DuckDB's errors as one line with a hint. Those of a result that is being read come through Arrow as it raises."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise _plain(str(error), tables) from error
+        raise _plain(str(error), tables, lake) from error
 
 
-def _plain(text: str, tables: Sequence[str]) -> IotaError:
+def _plain(text: str, tables: Sequence[str], lake: Storage) -> IotaError:
     text = text.split("\n\nLINE ")[0]
     kind, _, rest = " ".join(text.split()).partition(": ")
-    if is_damage(rest):
-        return QueryError(f"a file of the lake is damaged: the check `rows_as_ledgered` of its table names it ({rest})")
     if scan := _SCAN_FAILED.search(rest):
-        return Outage(f"the lake did not answer: {scan[1]}")
+        return _scan_failure(scan[1], lake)
     if "Interrupt" in kind or "Interrupted" in text:
         return QueryError("the query took too long and was stopped: ask for fewer hours (year, month, day, hour)")
     if "Memory" in kind:
@@ -282,3 +275,16 @@ def _plain(text: str, tables: Sequence[str]) -> IotaError:
         return QueryError(f"{rest.split('!')[0]}. There are: {', '.join(tables)}.")
     hint = " (DESCRIBE <table> shows a table's columns)" if "Referenced column" in rest else ""
     return QueryError(f"{rest or kind}{hint}")
+
+
+def _scan_failure(text: str, lake: Storage) -> IotaError:
+    """Why a table could not be read, by Arrow's `text`, which names the file unless a page of it is damaged."""
+    _, root = lake.arrow()
+    named = re.search(rf"'{re.escape(root)}/([^']+)'", text)
+    if named and "[errno 2]" in text and not lake.exists(named[1]):  # which is an `Outage` where the whole lake is gone
+        return LakeFileDamaged(named[1], "missing")
+    if not is_damage(text):
+        return Outage(f"the lake did not answer: {text}")
+    if named:
+        return LakeFileDamaged(named[1], f"damaged: {text}")
+    return QueryError(f"a file of the lake is damaged: the check `rows_as_ledgered` of its table names it ({text})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -42,13 +42,17 @@ class Astray:
 
 @dataclass(frozen=True, slots=True)
 class HourAccount:
-    """A delivery hour's done objects: sums, those out of balance, those with other rows in the lake, unread files."""
+    """A delivery hour's done objects: sums, those out of balance, those with other rows in the lake, unread files.
+
+    Batches that were wanted back in vain after retention took their rows are left out of the comparison with the lake.
+    """
 
     hour: Hour
     totals: Mapping[str, int]
     unbalanced: tuple[ObjectCount, ...] = ()
     astray: tuple[Astray, ...] = ()
     unread: tuple[str, ...] = ()
+    not_brought_back: int = 0
 
     @property
     def name(self) -> str:
@@ -68,6 +72,23 @@ class HourAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """Batches whose rows have to be in the lake, and those that have none there with good reason."""
+
+    rows: Sequence[BatchRows]
+    not_brought_back: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Lake:
+    """What the lake was found to hold, so far; the keys of `unread` are files."""
+
+    astray: list[Astray] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
+    not_brought_back: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
 class Accountant:
     """Compares the ledger with the lake; `tables` are the lake's event tables by log type."""
 
@@ -82,26 +103,33 @@ class Accountant:
                 return None
             totals = store.totals(connection, hour)
             wrong = tuple(store.unbalanced(connection, hour, MOST))
-            ids = store.published_batches(connection, hour)
-            expired = store.has_expired(connection, ids, self.tables)
-        astray, unread = self._astray([batch_id for batch_id in ids if batch_id not in expired])
-        with self.database.read() as connection:
-            if astray and not store.is_settled(connection, hour):  # changed under our eyes
-                return None
-        return HourAccount(hour, totals, wrong, tuple(astray[:MOST]), tuple(unread[:MOST]))
+            revisions = store.published_batches(connection, hour)
+        lake = self._compared(sorted(revisions))
+        if lake.astray and not self._is_still(hour, revisions):
+            return None
+        return HourAccount(
+            hour, totals, wrong, tuple(lake.astray[:MOST]), tuple(lake.unread)[:MOST], len(lake.not_brought_back)
+        )
 
-    def _astray(self, batch_ids: Sequence[str]) -> tuple[list[Astray], list[str]]:
-        astray, unread = list[Astray](), dict[str, None]()
+    def _is_still(self, hour: Hour, revisions: Mapping[str, int]) -> bool:
+        """Whether nothing was done again under our eyes: new counts stand beside old files until it is published."""
+        with self.database.read() as connection:
+            now = store.published_batches(connection, hour)
+            return store.is_settled(connection, hour) and revisions.items() <= now.items()
+
+    def _compared(self, batch_ids: Sequence[str]) -> _Lake:
+        found = _Lake()
         for group in self._groups(batch_ids):
-            ledger = Counter({(item.batch_id, *place): n for item in group for place, n in item.rows.items()})
-            lake, broken = self._count(group)
-            unread |= dict.fromkeys(broken)
+            found.not_brought_back |= group.not_brought_back
+            ledger = Counter({(item.batch_id, *place): n for item in group.rows for place, n in item.rows.items()})
+            lake, broken = self._count(group.rows)
+            found.unread |= dict.fromkeys(broken)
             for place in sorted(ledger.keys() | lake.keys()):
                 if ledger[place] != lake[place]:
-                    astray.append(Astray(place[1], place[2], ledger[place], lake[place]))
-        return astray, list(unread)
+                    found.astray.append(Astray(place[1], place[2], ledger[place], lake[place]))
+        return found
 
-    def _groups(self, batch_ids: Sequence[str]) -> Iterable[list[BatchRows]]:
+    def _groups(self, batch_ids: Sequence[str]) -> Iterable[_Group]:
         with self.database.read() as connection:
             sizes = store.object_counts(connection, batch_ids)
         group, objects = list[str](), 0
@@ -114,10 +142,12 @@ class Accountant:
         if group:
             yield self._at_once(group)
 
-    def _at_once(self, batch_ids: Sequence[str]) -> list[BatchRows]:
+    def _at_once(self, batch_ids: Sequence[str]) -> _Group:
         """Some batches as one moment knows them: beside a compaction, rows of two moments are in two files."""
         with self.database.read() as connection:
-            return [store.batch_rows(connection, batch_id) for batch_id in batch_ids]
+            gone = store.rows_gone(connection, batch_ids, self.tables)
+            there = [name for name in batch_ids if name not in gone.expired | gone.not_brought_back]
+            return _Group([store.batch_rows(connection, name) for name in there], gone.not_brought_back)
 
     def _count(self, group: Iterable[BatchRows]) -> tuple[Counter[_Place], list[str]]:
         """The rows of some batches in the lake, by batch and object; and the files that could not be read."""

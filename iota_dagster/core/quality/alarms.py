@@ -16,8 +16,8 @@ from iota_dagster.core.model import Match
 from iota_dagster.core.quality.accounting import HourAccount
 from iota_dagster.core.quality.results import HourQuality, Result
 from iota_dagster.core.store.alerts import AlertChanges
-from iota_dagster.core.store.completeness import StoredAlarm
 from iota_dagster.core.store.lake_catalog import TableHour
+from iota_dagster.core.store.standing_alerts import StoredAlarm
 
 LOG_TYPE = "iota.Quality"
 SHOWN = 20

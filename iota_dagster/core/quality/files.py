@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
-from iota_dagster.core.errors import LakeFileDamaged
-from iota_dagster.core.lake.parquet import LakeReader, file_hash, open_reader
+from iota_dagster.core.lake.parquet import LakeReader, open_reader
 from iota_dagster.core.quality.suite import Suite, type_name
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store.lake_catalog import LakeFile
@@ -51,12 +50,6 @@ class FileReader:
     """Reads files of the lake. All methods raise `LakeFileDamaged` and `Outage`."""
 
     storage: Storage
-
-    def check(self, file: LakeFile) -> None:
-        """Hold all of a file's bytes against the hash it was published with: no part of it may be damaged."""
-        digest, size = file_hash(self.storage, file.path)
-        if digest != file.sha256:
-            raise LakeFileDamaged(file.path, f"damaged: {size} bytes of {file.bytes}, with another hash")
 
     def read(self, file: LakeFile, suite: Suite, turn: int, turns: int) -> FileRead:
         """One file, with the hashes of one of `turns` shares of its identities."""

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iota_dagster.core.errors import LakeFileDamaged
+from iota_dagster.core.lake.parquet import require_whole
 from iota_dagster.core.quality.files import HASHES, WHOLE, FileRead, FileReader, Hashes, doubled, hashes_of
 from iota_dagster.core.quality.suite import (
     Expectation,
@@ -73,13 +74,15 @@ def read_hour(
 ) -> HourRead:
     """Read an hour's files. `admitted` are the ledger's rows by batch; None where the ledger counts none.
 
-    Raises `Outage` when the lake does not answer; a file that is missing or damaged is a fact.
+    Raises `Outage` when the lake does not answer; a file that is missing or damaged is a fact, and not read: what its
+    rows seem to be says nothing, and Arrow may end the process over a footer that is damaged in the wrong place.
     """
     altered = _altered(reader, files)
-    turns = 1 + sum(file.rows for file in files) // HASHES
+    sound = [file for file in files if file.path not in altered]
+    turns = 1 + sum(file.rows for file in sound) // HASHES
     facts, reads, suspects = list[Fact](), list[FileRead](), np.empty(0, np.uint64)
     for turn in range(turns):
-        reads, broken = _read_all(reader, files, suite, turn, turns)
+        reads, broken = _read_all(reader, sound, suite, turn, turns)
         facts = [*_files(files, broken | altered), *_facts_of(reads, suite)]
         suspects = np.concatenate([suspects, doubled(reads)])[:MOST_SUSPECTS]
     if admitted is not None:
@@ -109,11 +112,11 @@ def breaches(expectation: Expectation, rows: pa.RecordBatch) -> NDArray[np.bool_
 
 
 def _altered(reader: FileReader, files: Sequence[LakeFile]) -> dict[str, str]:
-    """The files with other bytes than were published; what can be read of them is examined all the same."""
+    """The files that are not there, or with other bytes than were published; each with what is wrong with it."""
     found = {}
     for file in files:
         try:
-            reader.check(file)
+            require_whole(reader.storage, file.path, file.sha256, file.bytes)
         except LakeFileDamaged as why:
             found[file.path] = why.what
     return found

@@ -51,13 +51,15 @@ class Validator(Protocol):
 class HourQuality:
     """An hour of a lake table, looked at: what it holds, how many of its rows the frame had, and all results.
 
-    `rows` were counted in the files; uniqueness, log types, times and all facts are of all of them.
+    `rows` were counted in the files; uniqueness, log types, times and all facts are of all of them. Of so many batches
+    the rows were `not_brought_back` after retention took them: they are not expected.
     """
 
     table: str
     hour: Hour
     rows: int
     examined: int
+    not_brought_back: int
     results: tuple[Result, ...]
 
     @property

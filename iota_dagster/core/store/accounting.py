@@ -2,12 +2,12 @@
 
 An hour is settled when no batch is about to change it: what is committed is published, and nothing waits to be done
 again. Only then have the ledger and the lake to agree. A batch that could not be done again stays as it was, and is not
-waited for.
+waited for. If it should have brought back rows that retention took, it has none in that hour, and nothing is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,10 +27,15 @@ _TO_DO_AGAIN = _B.redo_reason.is_not(None) & _B.redo_blocked.is_(None)
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """An event hour of a lake table in one snapshot: its files, and the rows that the ledger says by batch."""
+    """An event hour of a lake table in one snapshot: its files, and the rows that the ledger says by batch.
+
+    `not_brought_back` are batches whose rows retention took, and that could not be done again when they were wanted
+    back; they are not among the `admitted`.
+    """
 
     lake: LakeHour
     admitted: Mapping[str, int]
+    not_brought_back: frozenset[str]
     settled: bool
 
 
@@ -60,6 +65,14 @@ class ObjectCount:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsGone:
+    """Batches that need not have their rows in the lake: of an `expired` hour, or of one to bring back, in vain."""
+
+    expired: frozenset[str]
+    not_brought_back: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRows:
     """A published batch's rows by log object (bucket, key), and the files of the lake that hold them."""
 
@@ -81,10 +94,12 @@ def table_state(connection: sa.Connection, table: str, hour: Hour, log_type: str
     mine = (_A.log_type == log_type, _A.hour == hour)
     query = sa.select(_A.batch_id, _A.count).where(*mine)
     admitted = {row[0]: int(row[1]) for row in connection.execute(query)} if log_type else {}
+    lost = _not_brought_back(connection, lake, admitted)
     members = sa.select(_M.batch_id).where(_M.table_name == table, _M.hour == hour)
     who = sa.union(members, sa.select(_A.batch_id).where(*mine)) if log_type else members
     moving = sa.exists().where(_B.id.in_(who), sa.or_(_published(table).is_(None), _TO_DO_AGAIN))
-    return TableState(lake, admitted, not connection.scalar(sa.select(moving)))
+    there = {batch_id: count for batch_id, count in admitted.items() if batch_id not in lost}
+    return TableState(lake, there, lost, not connection.scalar(sa.select(moving)))
 
 
 def table_changes(connection: sa.Connection, table: str, hour: Hour, since: datetime | None) -> Changes:
@@ -127,10 +142,10 @@ def unbalanced(connection: sa.Connection, hour: Hour, limit: int) -> list[Object
     return [ObjectCount(*row) for row in connection.execute(query.order_by(_O.id).limit(limit))]
 
 
-def published_batches(connection: sa.Connection, hour: Hour) -> list[str]:
-    """The done batches of a delivery hour."""
-    query = sa.select(_B.id).where(_B.delivery_hour == hour, _B.status == BatchStatus.DONE, _B.lake_at.is_not(None))
-    return list(connection.execute(query.order_by(_B.id)).scalars())
+def published_batches(connection: sa.Connection, hour: Hour) -> dict[str, int]:
+    """The done batches of a delivery hour with their revisions: one that is done again gets another."""
+    mine = (_B.delivery_hour == hour, _B.status == BatchStatus.DONE, _B.lake_at.is_not(None))
+    return {row.id: row.revision for row in connection.execute(sa.select(_B.id, _B.revision).where(*mine))}
 
 
 def object_counts(connection: sa.Connection, batch_ids: Sequence[str]) -> dict[str, int]:
@@ -149,17 +164,32 @@ def batch_rows(connection: sa.Connection, batch_id: str) -> BatchRows:
     return BatchRows(batch_id, rows, tuple(_files_with(connection, batch_id)))
 
 
-def has_expired(connection: sa.Connection, batch_ids: Sequence[str], tables: Mapping[str, str]) -> set[str]:
-    """Of some batches those that wrote into an hour whose rows retention took; `tables` are by log type."""
-    hours = sa.select(_H.table_name, _H.hour).where(_H.expired_at.is_not(None))
-    expired = {(row.table_name, row.hour) for row in connection.execute(hours)}
-    found: set[str] = set()
-    for ids in chunked(batch_ids) if expired else ():
-        written = sa.select(_A.batch_id, _A.log_type, _A.hour).where(_A.batch_id.in_(ids))
-        found |= {
-            row.batch_id for row in connection.execute(written) if (tables.get(row.log_type), row.hour) in expired
-        }
-    return found
+def rows_gone(connection: sa.Connection, batch_ids: Sequence[str], tables: Mapping[str, str]) -> RowsGone:
+    """Of some batches those whose rows retention took, at least of one hour; `tables` are by log type."""
+    table = sa.case(dict(tables), value=_A.log_type)
+    is_there = sa.exists().where(_M.table_name == table, _M.hour == _A.hour, _M.batch_id == _A.batch_id)
+    in_vain = _H.kept_since.is_not(None) & _B.redo_blocked.is_not(None) & ~is_there
+    query = (
+        sa.select(_A.batch_id, _H.expired_at.is_not(None).label("expired"))
+        .join_from(admissions, lake_hours, (_H.table_name == table) & (_H.hour == _A.hour))
+        .join(batches, _B.id == _A.batch_id)
+        .where(sa.or_(_H.expired_at.is_not(None), in_vain))
+    )
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for ids in chunked(batch_ids):
+        for batch_id, expired in connection.execute(query.where(_A.batch_id.in_(ids))):
+            found[bool(expired)].add(batch_id)
+    return RowsGone(frozenset(found[True]), frozenset(found[False]))
+
+
+def _not_brought_back(connection: sa.Connection, lake: LakeHour, batch_ids: Iterable[str]) -> frozenset[str]:
+    if not lake.reopened:
+        return frozenset()
+    found, absent = set[str](), {*batch_ids} - {name for file in lake.files for name in file.members}
+    for ids in chunked(sorted(absent)):
+        query = sa.select(_B.id).where(_B.id.in_(ids), _B.redo_blocked.is_not(None))
+        found |= set(connection.execute(query).scalars())
+    return frozenset(found)
 
 
 def _published(table: str) -> sa.ColumnElement[datetime | None]:

@@ -1,6 +1,6 @@
 """What CloudTrail's digests say was delivered, beside what the ledger has; and when each integration delivered.
 
-Of a digest whose signature is invalid only the fact is kept: what it lists counts for nothing.
+Of a digest whose signature is invalid only the fact is kept, in the hour of its name: what it says counts for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from iota_dagster.core.model import LogObject, ObjectStatus
 from iota_dagster.core.store.database import chunked, insert_ignore
 from iota_dagster.core.store.ledger import as_log_object
 from iota_dagster.core.store.rebuilt import UNKNOWN
-from iota_dagster.core.store.schema import digest_files, digests, log_objects, matches
+from iota_dagster.core.store.schema import digest_files, digests, log_objects
 
 _O, _D, _F = log_objects.c, digests.c, digest_files.c
 _GONE = (ObjectStatus.MISSING, ObjectStatus.REFUSED, ObjectStatus.SUPERSEDED)
@@ -59,16 +59,6 @@ class Unmet:
     end_at: datetime
     status: str | None
     altered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAlarm:
-    """What of a match of ours decides whether it is still the same."""
-
-    id: str
-    owner: str
-    title: str
-    context: dict[str, Any]
 
 
 def unread_digests(connection: sa.Connection, hours: range, limit: int) -> dict[str, list[LogObject]]:
@@ -213,13 +203,6 @@ def last_hour(connection: sa.Connection, integration: str, until: Hour) -> Hour 
     mine = (_O.integration == integration, _O.kind == "log", _O.delivery_hour <= until)
     query = sa.select(_O.delivery_hour).where(*mine).order_by(_O.delivery_hour.desc()).limit(1)
     return connection.scalar(query)
-
-
-def alarms(connection: sa.Connection, rule_ids: Sequence[str], since: datetime) -> dict[str, StoredAlarm]:
-    """The stored matches of some rules of ours, by id, from a moment on."""
-    c = matches.c
-    query = sa.select(c.id, c.batch_id, c.title, c.context).where(c.rule_id.in_(rule_ids), c.event_time >= since)
-    return {row.id: StoredAlarm(row.id, row.batch_id, row.title, row.context) for row in connection.execute(query)}
 
 
 def forget_before(connection: sa.Connection, hour: Hour) -> int:

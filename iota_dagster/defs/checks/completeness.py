@@ -13,6 +13,7 @@ from iota_dagster.core.hours import hour_of
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import waiting_out_outages
+from iota_dagster.defs.telling import telling_after
 
 if TYPE_CHECKING:
     from iota_dagster.core.completeness.listing import Listing
@@ -26,28 +27,26 @@ STEADY = timedelta(hours=1)
 
 
 @dg.asset_check(asset="raw_logs", description="Every log that CloudTrail's digests list is done, with its hash.")
-def logs_as_listed(platform: PlatformResource) -> dg.AssetCheckResult:
+def logs_as_listed(context: dg.AssetCheckExecutionContext, platform: PlatformResource) -> dg.AssetCheckResult:
     """Read new digests and compare those of the last week; what is wrong is an alert, too."""
     from iota_dagster.core.completeness.findings import TAMPERING
     from iota_dagster.verifying import watch_digests
 
     opened = platform.platform
-    with waiting_out_outages():
+    with telling_after(context.log, opened.road), waiting_out_outages():
         report = watch_digests(opened, opened.road.clock())
-    opened.road.deliver()
     wrong = bool(report.of(*TAMPERING))
     return _result(not report.comparison.findings and not report.reading.waiting, _digest_figures(report), error=wrong)
 
 
 @dg.asset_check(asset="raw_logs", description="No integration has been silent for longer than it ever is.")
-def sources_write(platform: PlatformResource) -> dg.AssetCheckResult:
+def sources_write(context: dg.AssetCheckExecutionContext, platform: PlatformResource) -> dg.AssetCheckResult:
     """Learn each integration's rhythm and look how long ago its last object came; silence is an alert, too."""
     from iota_dagster.verifying import watch_freshness
 
     opened = platform.platform
-    with waiting_out_outages():
+    with telling_after(context.log, opened.road), waiting_out_outages():
         found = watch_freshness(opened, opened.road.clock())
-    opened.road.deliver()
     return _result(not found.silences, _freshness_figures(found), error=True)
 
 

@@ -4,7 +4,7 @@ Hours are looked at that have changed since the last look and rest, and those th
 fails is an alert, too; it stops nothing. What only a look needs is imported by it: every run loads this module.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,6 +16,7 @@ from iota_dagster.core.quality.checks import AccountCheck, Check
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
 from iota_dagster.defs.steps import waiting_out_outages
+from iota_dagster.defs.telling import telling_after
 
 if TYPE_CHECKING:
     from iota_dagster.core.quality.accounting import HourAccount
@@ -44,9 +45,8 @@ def lake_quality(context: dg.AssetCheckExecutionContext, platform: PlatformResou
 
     opened, keys = platform.platform, context.selected_asset_check_keys
     engine = GreatExpectations(opened.state, opened.settings.scratch)
-    with waiting_out_outages():
+    with telling_after(context.log, opened.road), waiting_out_outages():
         look = look_at_tables(opened, engine, {key.asset_key.to_user_string() for key in keys}, opened.road.clock())
-    opened.road.deliver()
     yield from table_results(look, keys, _data_docs(context.log, engine))
 
 
@@ -63,16 +63,19 @@ def _data_docs(log: dg.DagsterLogManager, engine: "GreatExpectations") -> Figure
 def table_results(
     look: "TablesLook", keys: Iterable[dg.AssetCheckKey], more: Figures | None = None
 ) -> Iterator[dg.AssetCheckResult]:
-    """What a look says of some checks, and `more` beside it. Nothing of a table that it did not look at."""
+    """What a look says of some checks, and `more` beside it. Nothing of a table that it did not look at.
+
+    An hour that is gone was looked at, too: if it alone was wrong, its table's checks pass again.
+    """
+    tables = {name for name, _ in look.looked}
     for key in sorted(keys):
         name = key.asset_key.to_user_string()
-        if hours := [item for item in look.hours if item.table == name]:
-            yield _table_result(look, name, Check(key.name), hours, more or {})
+        if name in tables:
+            yield _table_result(look, name, Check(key.name), more or {})
 
 
-def _table_result(
-    look: "TablesLook", name: str, check: Check, hours: Sequence["HourQuality"], more: Figures
-) -> dg.AssetCheckResult:
+def _table_result(look: "TablesLook", name: str, check: Check, more: Figures) -> dg.AssetCheckResult:
+    hours = [item for item in look.hours if item.table == name]
     failed = [item for item in hours if item.failed(check)]
     still_wrong = [hour for (other, hour), checks in look.still_wrong.items() if other == name and check in checks]
     values = {
@@ -81,7 +84,8 @@ def _table_result(
         "hours_known_to_be_wrong": len(still_wrong),
         "rows": sum(item.rows for item in hours),
         "rows_examined": sum(item.examined for item in hours),
-        "hours_waiting": look.waiting,
+        "batches_not_brought_back": sum(item.not_brought_back for item in hours),
+        "hours_waiting": look.waiting[name],
     }
     metadata = numbers(values) | table("failures", _failures(failed, check), ROWS) | _samples(failed, check) | more
     return dg.AssetCheckResult(
@@ -125,14 +129,13 @@ _ACCOUNTS = [
 
 
 @dg.multi_asset_check(specs=_ACCOUNTS, name="accounting")
-def accounting(platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
+def accounting(context: dg.AssetCheckExecutionContext, platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
     """Hold the ledger's accounting of the delivery hours against itself, and against the lake."""
     from iota_dagster.quality.look import look_at_accounts
 
     opened = platform.platform
-    with waiting_out_outages():
+    with telling_after(context.log, opened.road), waiting_out_outages():
         look = look_at_accounts(opened, opened.road.clock())
-    opened.road.deliver()
     yield from account_results(look)
 
 
@@ -157,7 +160,13 @@ def account_results(look: "AccountsLook") -> Iterator[dg.AssetCheckResult]:
 def _totals(look: "AccountsLook", known: int) -> dict[str, int]:
     names = ("objects", "records", "rows", "duplicates", "quarantined")
     sums = {name: sum(item.totals[name] for item in look.hours) for name in names}
-    return {"hours": len(look.hours), "hours_known_to_be_wrong": known, "hours_waiting": look.waiting, **sums}
+    return {
+        "hours": len(look.hours),
+        "hours_known_to_be_wrong": known,
+        "hours_waiting": look.waiting,
+        "batches_not_brought_back": sum(item.not_brought_back for item in look.hours),
+        **sums,
+    }
 
 
 def _unbalanced(hours: Iterable["HourAccount"]) -> Iterator[Mapping[str, Cell]]:
