@@ -53,7 +53,7 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 	$(BIN)/ruff format
 
 lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
 		--no-emit-index-url --no-header --output-file requirements.lock
 
 docs: $(STAMP) ## Write the generated pages of docs/ again

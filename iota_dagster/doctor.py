@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.doctor_checks import accounts, daemon, here, parts, queue
+from iota_dagster.doctor_checks import accounts, daemon, here, ownership, parts, queue
 from iota_dagster.doctor_checks.finding import Check, Finding, Status, failed, ok
 from iota_dagster.doctor_checks.site import Site
 from iota_dagster.settings import Settings, load_settings
@@ -39,7 +39,7 @@ def diagnose(load: Callable[[], Settings] = load_settings) -> Iterator[Finding]:
 def all_checks(site: Site) -> list[Check]:
     """What is looked at, in the order of its lines."""
     nothing = [] if site.settings.integrations else [Check("integrations", here.no_integrations)]
-    modules = (here, parts, daemon, queue, accounts)
+    modules = (here, parts, ownership, daemon, queue, accounts)
     return [check for module in modules for check in module.checks(site)] + nothing
 
 

@@ -35,6 +35,9 @@ from iota_dagster.settings_types import GIB, MIB, LocalPath, Model, Name, Size, 
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
+_QUEUE_REGION = re.compile(
+    r"https?://(?:[^/]*\.)?([a-z]+(?:-[a-z]+)+-\d+)\.(?:vpce\.|queue\.)?amazonaws\.com(?:\.cn)?(?:[:/]|$)"
+)
 Routing = dict[str, tuple[str, ...]]
 _COMMON_NAMES = {"ENABLE_METRICS": "IOTA_ENABLE_METRICS"}
 
@@ -42,6 +45,12 @@ _COMMON_NAMES = {"ENABLE_METRICS": "IOTA_ENABLE_METRICS"}
 def _derived(shown: str, default: Callable[[dict[str, Any]], Any], description: str, **more: Any) -> Any:
     """A setting whose default follows from those above it; `shown` is its text for the documentation."""
     return Field(default_factory=default, description=description, json_schema_extra={"shown": shown}, **more)
+
+
+def _region_in(queue_url: str | None) -> str | None:
+    """The region that the URL of an SQS queue names: a queue answers in its own only."""
+    found = _QUEUE_REGION.match(queue_url or "")
+    return found[1] if found else None
 
 
 class Limits(Model):
@@ -121,7 +130,11 @@ class Integration(Model):
 class Settings(Model):
     """Everything that can be set. Paths are absolute once loaded."""
 
-    home: LocalPath = Field(Path(".iota"), description="The folder for all that iota keeps on this host.")
+    home: LocalPath = Field(
+        Path(".iota"),
+        description="The folder for all that iota keeps on this host; the default lies beside the settings file, "
+        "without one in the working folder.",
+    )
     store_url: StoreUrl = _derived(
         "`sqlite:///<home>/iota.db`",
         lambda data: f"sqlite:///{data['home']}/iota.db",
@@ -154,11 +167,14 @@ class Settings(Model):
     log_types: tuple[LocalPath, ...] = Field(
         (), description="Folders (or files) of log types of your own, a YAML file each: docs/own-log-types.md."
     )
-    region: str | None = Field(
-        None, pattern=REGION, description="The region of our own queue, lake and catalog; none: as AWS's chain says."
-    )
     queue_url: str | None = Field(
         None, pattern="^https?://", description="The SQS queue that tells of new objects; none: `iota scan` finds them."
+    )
+    region: str | None = _derived(
+        "that in `queue_url`, else as AWS's chain says, else us-east-1",
+        lambda data: _region_in(data.get("queue_url")),
+        "The region of our own queue, lake and catalog.",
+        pattern=REGION,
     )
     queue_sensors: int = Field(3, ge=1, le=8, description="Identical sensors that wait for messages in turns.")
     queue_wait_seconds: int = Field(
@@ -180,7 +196,12 @@ class Settings(Model):
     inline_bytes: Size = Field(ByteSize(4 * MIB), description="A smaller batch is parsed in the run's own process.")
     limits: Limits = Field(Limits(), description="What one log object may ask for.")
     bloom: Bloom = Field(Bloom(), description="The filters of the duplicate check.")
-    heartbeat_seconds: PositiveInt = Field(15, description="How often a run says that it is alive.")
+    heartbeat_seconds: int = Field(
+        15,
+        ge=1,
+        le=30,
+        description="How often a run says that it is alive; other hosts take over after 90 s of silence.",
+    )
 
     notify_within_hours: PositiveInt = Field(24, description="Only events younger than this page anybody.")
     id_files_days: PositiveInt = Field(35, description="How long an event hour's id files stay after its last event.")
@@ -317,6 +338,18 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         raise explain(error, written, Settings, str(file or "settings")) from None
 
 
+def settings_as_written() -> tuple[Path | None, bytes]:
+    """The settings file and its bytes: what changes when the settings do, in a tenth of a millisecond.
+
+    `SettingsError` when it cannot be read. The environment of a process stays as it is.
+    """
+    file = _settings_file(None, os.environ)
+    try:
+        return file, file.read_bytes() if file else b""
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from error
+
+
 def _common(environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment with what it says by a common name; ours goes before it."""
     named = {ours: environ[name] for name, ours in _COMMON_NAMES.items() if name in environ and not environ.get(ours)}
@@ -329,6 +362,12 @@ def _settings_file(path: Path | None, environ: Mapping[str, str]) -> Path | None
         raise SettingsError(f"{named}: there is no such settings file{'' if path else f' ({CONFIG} names it)'}")
     default = Path("iota.yaml")
     return named or (default if default.is_file() else None)
+
+
+def dagster_home() -> Path | None:
+    """The folder that DAGSTER_HOME names; None where it is not set."""
+    named = os.environ.get("DAGSTER_HOME")
+    return Path(named).expanduser() if named else None
 
 
 def use_config(path: Path) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
+from iota_dagster.core.extras import install
+
 Attributes = Mapping[str, str | int | float | Sequence[str]]
 """What a span says: names, ids and counts; never a word out of a log, nor the text of an error."""
 
@@ -71,7 +73,7 @@ def open_traces(endpoint: str | None) -> Traces | None:
 
         return OtelTraces(endpoint)
     except ImportError:
-        advice = "pip install 'iota-dagster[otel]', or take the setting away"
+        advice = f"{install('otel')}, or take the setting away"
         _log.warning("traces_endpoint is set, but OpenTelemetry is not installed, so nothing is traced: %s", advice)
     except Exception as error:  # its text may quote a header of OTEL_EXPORTER_OTLP_HEADERS
         _log.warning("nothing is traced: OpenTelemetry cannot be set up (%s): check OTEL_…", type(error).__name__)

@@ -11,6 +11,7 @@ from typing import Any
 
 import botocore.session
 import dagster as dg
+import psycopg
 import pytest
 import yaml
 from botocore import xform_name
@@ -170,18 +171,22 @@ def speaking() -> None:
     speak()
 
 
-def test_what_a_run_prints_is_in_the_bucket(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_history_is_in_postgresql_and_what_it_prints_in_the_bucket(
+    aws: Aws, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bucket = aws.bucket("run-logs")
     monkeypatch.setenv("RUN_LOGS_BUCKET", bucket)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws.endpoint)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", postgres_url.replace("postgresql://", "postgresql+psycopg2://"))
     config = settings("deploy/aws/dagster.yaml")
-    del config["storage"]  # SQLite in the folder: the test is of the logs
     config["compute_logs"]["config"]["local_dir"] = str(tmp_path / "logs")
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config))
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert isinstance(instance.compute_log_manager, S3ComputeLogManager)
         result = speaking.execute_in_process(instance=instance)
         assert result.success
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT run_id, status FROM runs").fetchall() == [(result.run_id, "SUCCESS")]
     s3 = aws.clients.s3()
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     [printed] = [key for key in keys if key.endswith(".out")]

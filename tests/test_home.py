@@ -7,9 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from iota_dagster import home
-from iota_dagster.home import prepare_home
+from iota_dagster.core.errors import IotaError
+from iota_dagster.defs.steps import BACKLOG_TAG
+from iota_dagster.home import find_instance, open_instance, prepare_home
 from iota_dagster.launcher import LocalRunLauncher
 from iota_dagster.settings import Settings, project_file
 
@@ -54,3 +57,51 @@ def test_dagster_takes_the_settings_for_low_latency(tmp_path: Path) -> None:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         assert Path(instance.root_directory) == folder
+
+
+@pytest.mark.parametrize("path", ["dagster_home/dagster.yaml", "deploy/aws/dagster.yaml"])
+def test_backfills_and_a_backlog_leave_two_runs_to_what_arrives_now(path: str) -> None:
+    runs = yaml.safe_load(project_file(path).read_text())["concurrency"]["runs"]
+    limits = {item["key"]: item["limit"] for item in runs["tag_concurrency_limits"]}
+    assert runs["max_concurrent_runs"] - limits["dagster/backfill"] - limits[BACKLOG_TAG] == 2
+
+
+def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(IotaError, match=r"file/home/dagster cannot be made ready by user .*IOTA_HOME"):
+        prepare_home(Settings(home=tmp_path / "file" / "home"))
+
+
+def test_without_a_dagster_home_the_state_is_in_the_home_folder(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert find_instance(settings) is None
+    assert list(tmp_path.iterdir()) == []
+    with open_instance(settings) as instance:
+        assert Path(instance.root_directory) == tmp_path / "dagster"
+    found = find_instance(settings)
+    assert found
+    with found as instance:
+        assert Path(instance.root_directory) == tmp_path / "dagster"
+
+
+def test_a_dagster_home_goes_before_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, elsewhere = Settings(home=tmp_path / "home"), tmp_path / "elsewhere"
+    monkeypatch.setenv("DAGSTER_HOME", str(elsewhere))
+    for open_ in (open_instance, find_instance):
+        with pytest.raises(IotaError, match=r"DAGSTER_HOME is .*elsewhere, and there is no such folder"):
+            open_(settings)
+    elsewhere.mkdir()
+    for open_ in (open_instance, find_instance):
+        found = open_(settings)
+        assert found
+        with found as instance:
+            assert Path(instance.root_directory) == elsewhere
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_dagster_home_that_is_the_home_folders_own_is_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    with open_instance(Settings(home=tmp_path)):
+        assert (tmp_path / "dagster" / "dagster.yaml").exists()

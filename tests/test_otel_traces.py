@@ -266,7 +266,7 @@ def test_without_the_extra_a_run_is_told_once_what_to_install_and_goes_on(
     assert [traces.open_traces("http://127.0.0.1:4318/v1/traces") for _ in range(3)] == [None] * 3
     (line,) = caplog.messages
     assert "OpenTelemetry is not installed" in line
-    assert "pip install 'iota-dagster[otel]'" in line
+    assert "install iota with its extra `otel`" in line
     traces.open_traces.cache_clear()
 
 

@@ -84,3 +84,24 @@ def test_the_licence_is_there_in_full(part: str) -> None:
 def test_the_changelog_starts_with_what_is_not_released() -> None:
     sections = re.findall(r"^## \[(.+?)\]", read("CHANGELOG.md"), re.MULTILINE)
     assert sections[0] == "Unreleased"
+
+
+def test_the_image_holds_what_the_wheel_needs_and_runs_without_root() -> None:
+    lines = re.findall(r"^([A-Z]+) (.+)$", read("deploy/Dockerfile"), re.MULTILINE)
+    copied = {name for word, rest in lines if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]}
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packed = {*wheel["packages"], *wheel["force-include"]}
+    needed = {"pyproject.toml", "requirements.lock", PROJECT["project"]["readme"], *packed}
+    assert [name for name in needed if name not in copied and name.partition("/")[0] not in copied] == []
+    assert {rest.split()[0] for word, rest in lines if word == "FROM"} == {"python:3.11-slim"}
+    assert [rest for word, rest in lines if word == "USER"] == ["10001"]
+    (extras,) = re.findall(r"'\.\[([a-z,]+)\]'", read("deploy/Dockerfile"))
+    assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+
+
+def test_every_extra_is_explained() -> None:
+    _, _, below = read("docs/operations.md").partition("| extra | for |\n")
+    table, _, _ = below.partition("\n\n")
+    extras = set(PROJECT["project"]["optional-dependencies"]) - {"dev"}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras

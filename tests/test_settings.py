@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.content import DecodeLimits
 from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.owner import PATIENCE
 from iota_dagster.core.seen import BloomOptions
 from iota_dagster.settings import Bloom, Limits, Settings, load_settings, project_file, use_config
 from iota_dagster.settings_page import settings_page
@@ -41,6 +42,33 @@ def complaint(text: str, environ: dict[str, str] | None = None) -> str:
 
 
 # Defaults and the file
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("sqs.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("eu-west-1.queue.amazonaws.com", "eu-west-1"),
+        ("vpce-abc-1.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("sqs.eu-central-1.example.com", None),
+        ("127.0.0.1:5000", None),
+    ],
+)
+def test_without_a_region_it_is_that_of_the_queue(host: str, region: str | None) -> None:
+    queue = f"https://{host}/111122223333/iota"
+    assert Settings(queue_url=queue).region == region
+    assert Settings(queue_url=queue, region="us-west-2").region == "us-west-2"
+
+
+def test_a_wrong_queue_is_the_only_complaint() -> None:
+    assert complaint("queue_url: iota\n").count("\n") == 0
+
+
+def test_a_heartbeat_comes_well_before_others_lose_patience() -> None:
+    assert Settings(heartbeat_seconds=30).heartbeat_seconds * 2 < PATIENCE.total_seconds()
+    assert "iota.yaml:1:20: heartbeat_seconds: expected less than or equal to 30" in complaint("heartbeat_seconds: 31")
 
 
 def test_without_a_file_everything_lies_in_the_home_folder(working_folder: Path) -> None:

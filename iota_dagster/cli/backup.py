@@ -13,7 +13,8 @@ import click
 def command(file: Path, replace: bool) -> None:
     """Write a backup of the store into FILE, as of one moment, while everything runs.
 
-    With PostgreSQL this calls its `pg_dump`. Lake, state and spool are files: copy them after the store.
+    With PostgreSQL this calls its `pg_dump`. Lake and spool are files: copy them after the store. The rest of the home
+    folder is made again when it is needed.
     """
     from iota_dagster.core.store.backup import backup
     from iota_dagster.settings import load_settings

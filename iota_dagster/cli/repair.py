@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,9 @@ from iota_dagster.cli.outcome import show_figures, tell_problems
 if TYPE_CHECKING:
     from iota_dagster.core.repair import Repaired
     from iota_dagster.platform import Platform
+
+_LATE = timedelta(days=1)
+"""How long before its registration an object may have been delivered: files come late, and messages wait."""
 
 
 @click.command("repair")
@@ -42,14 +45,24 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
         repair = Repair(platform.road.lake, platform.state, platform.intake.spool)
         is_own = repair.is_own() and not restored
         done = repair.run(datetime.now(UTC), dry_run=dry_run, restored=restored)
+        scan_from = None if is_own else _scan_from(platform)
     finally:
         platform.database.dispose()
-    figures: dict[str, Any] = {"dry_run": dry_run, "is_own": is_own, **asdict(done)}
+    figures: dict[str, Any] = {"dry_run": dry_run, "is_own": is_own, **asdict(done), "scan_from": scan_from}
     if as_json:
         click.echo(json.dumps(figures))
     else:
-        _show(done, is_own, dry_run)
+        _show(done, is_own, dry_run, scan_from)
     tell_problems(done.problems)
+
+
+def _scan_from(platform: Platform) -> str | None:
+    """From when on log objects may be unknown that no message tells of any more; None where nothing says so."""
+    from iota_dagster.core.store.rebuilt import known_until
+
+    with platform.database.read() as connection:
+        until = known_until(connection)
+    return f"{until - _LATE:%Y-%m-%dT%H}:00Z" if until else None
 
 
 def _adopt(platform: Platform, as_json: bool) -> None:
@@ -63,7 +76,7 @@ def _adopt(platform: Platform, as_json: bool) -> None:
         click.echo("Files that the store does not name count for nothing.")
 
 
-def _show(done: Repaired, is_own: bool, dry_run: bool) -> None:
+def _show(done: Repaired, is_own: bool, dry_run: bool, scan_from: str | None) -> None:
     if is_own:
         click.echo("The lake names this store as its own: there is nothing to rebuild.")
         return
@@ -73,4 +86,6 @@ def _show(done: Repaired, is_own: bool, dry_run: bool) -> None:
     elif done.problems:
         click.echo("The rest is rebuilt. When these are seen to, run it again, or: iota repair --adopt")
     else:
-        click.echo("The lake is this store's own again. `iota scan` finds what arrived meanwhile.")
+        lost = "what came after the backup" if scan_from else "what was pending, from before the oldest outage on"
+        click.echo(f"The lake is this store's own again. Now look for {lost}:")
+        click.echo(f"  iota scan --from {scan_from or 'TIME'}")

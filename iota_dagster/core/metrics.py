@@ -180,8 +180,10 @@ Two things no batch owns. `iota_store_operations_total` and its seconds are adde
 its end: a run that is killed takes its own with it. The figures of runs are read from Dagster's history.
 
 What can be named beforehand is shown as 0 before it first happens: the objects of each configured integration by
-status, the deliveries to each destination, the store's operations. Of other counters Prometheus sees no growth in a
-first burst, since its series begins with it; the alert rules allow for that.
+status, the deliveries to each destination, the store's operations. Of others Prometheus sees no growth in a first
+burst, since its series begins with it. The alert rules, and the dashboard where it shows counts, allow for that: a
+series that is in fewer scrapes of a range than the store answered in (`iota_store_up`) began within it, and all of it
+is growth. What the dashboard shows per second lacks a first burst.
 
 Labels are bounded: rules, log types, integrations, tables and destinations are what is configured. Should a family have
 more than {most:,} label sets all the same, the first ones stay and the others are one series, with every label `other`.

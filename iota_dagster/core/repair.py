@@ -19,9 +19,7 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from iota_dagster.core import id_files
 from iota_dagster.core.errors import IotaError, Outage
@@ -32,7 +30,7 @@ from iota_dagster.core.lake.ownership import adopt, read_marker
 from iota_dagster.core.lake.parquet import reading
 from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.lake_scan import Scanned, scan_file
+from iota_dagster.core.lake_scan import Part, Scanned, choose, ids_by_batch, objects_of, scan_file
 from iota_dagster.core.seen import Admission
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.spooling import EventSpool
@@ -52,17 +50,9 @@ class Repaired:
     rows: int = 0
     copies: int = 0
     batches: int = 0
+    again: int = 0  # batches to be done again: the store knew other rows of them, or counts duplicates of such
     spooled: int = 0  # objects of the spool, to be processed
     problems: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A file and which of its rows are wanted; `adopted`: it stays as it is."""
-
-    scanned: Scanned
-    wanted: NDArray[np.bool_]
-    adopted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +136,7 @@ class Repair:
             return
         if not found:
             raise IotaError("the files that the store names are gone, and there are no others")
-        parts = _choose([self._scan(key[0], file, base) for file, base in _in_order(state, found)])
+        parts = choose([self._scan(key[0], file, base) for file, base in _in_order(state, found)])
         done.hours += 1
         done.files += len(found)
         done.bytes += sum(file.size for file in found)
@@ -173,7 +163,7 @@ class Repair:
         finally:
             target.unlink(missing_ok=True)
 
-    def _write(self, key: TableHour, state: LakeHour, parts: Sequence[_Part], now: datetime, done: Repaired) -> None:
+    def _write(self, key: TableHour, state: LakeHour, parts: Sequence[Part], now: datetime, done: Repaired) -> None:
         table, hour = key
         known = {item.path: item for item in state.files}
         adopted = [known.get(part.scanned.path) or _as_lake_file(key, part.scanned) for part in parts if part.adopted]
@@ -186,17 +176,17 @@ class Repair:
             generation, files = self._next_generation(key, adopted, rest, now)
         else:
             generation, files = adopted[0].generation, adopted
-        admitted = [] if table == alert_matches.TABLE else self._admissions(key, parts)
+        admitted, gone = ([], set()) if table == alert_matches.TABLE else self._admissions(key, parts)
         with self.lake.database.begin() as connection:
             change = HourChange(state.version, generation, tuple(files), fresh)
             lake_catalog.apply(connection, {key: change}, now)
             lake_catalog.retire(connection, {part.scanned.path for part in parts} - {item.path for item in files}, now)
             if table != alert_matches.TABLE:
-                done.batches += rebuilt.enter_objects(connection, _objects(parts))
-                rebuilt.enter_admissions(connection, (_log_type(table), hour), admitted, now)
+                done.batches += rebuilt.enter_objects(connection, objects_of(parts))
+                done.again += rebuilt.replace_admissions(connection, (_log_type(table), hour), admitted, gone, now)
 
     def _next_generation(
-        self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[_Part], now: datetime
+        self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[Part], now: datetime
     ) -> tuple[int, list[LakeFile]]:
         """Everything that is wanted in a folder of its own: files as they are, and rows of the others in a new one."""
         with self.lake.database.begin() as connection:
@@ -210,7 +200,7 @@ class Repair:
             files.append(self._joined(key, generation, rest))
         return generation, files
 
-    def _joined(self, key: TableHour, generation: int, rest: Sequence[_Part]) -> LakeFile:
+    def _joined(self, key: TableHour, generation: int, rest: Sequence[Part]) -> LakeFile:
         source, schema = f"r-{uuid.uuid4().hex[:20]}", lake_tables()[key[0]]
         target = self.lake.scratch / f"{source}.parquet"
 
@@ -231,23 +221,24 @@ class Repair:
         members = sorted({name for part in rest for name in part.scanned.batches_of(part.wanted)})
         return LakeFile(*key, source, generation, path, new.rows, new.bytes, new.sha256, tuple(members))
 
-    def _admissions(self, key: TableHour, parts: Sequence[_Part]) -> list[Admission]:
-        """An id file for each batch whose admission the store lacks, or has with another number of ids."""
+    def _admissions(self, key: TableHour, parts: Sequence[Part]) -> tuple[list[Admission], set[str]]:
+        """An id file for each batch whose ids the store lacks or has otherwise, and whose admission has no row here.
+
+        What is committed and not published stays admitted as it is: its rows will follow.
+        """
         log_type, hour = _log_type(key[0]), key[1]
         with self.lake.database.read() as connection:
-            known = rebuilt.admitted_counts(connection, (log_type, hour))
-        found: dict[str, list[NDArray[np.void]]] = {}
-        for part in parts:
-            for batch_id in part.scanned.batches_of(part.wanted):
-                found.setdefault(batch_id, []).append(part.scanned.ids_of(batch_id, part.wanted))
-        made = []
-        for batch_id, pieces in sorted(found.items()):
-            ids = id_files.sorted_ids(np.concatenate(pieces))
-            if known.get(batch_id) != len(ids):
+            known, unpublished = rebuilt.admitted(connection, (log_type, hour)), rebuilt.unpublished(connection)
+        found, made = ids_by_batch(parts), []
+        for batch_id in sorted(found.keys() - unpublished):
+            ids = found[batch_id]
+            content = id_files.encode(ids)
+            sha256 = id_files.checksum(content)
+            if known.get(batch_id) != sha256:
                 file = f"ids/{log_type}/{hour_folder(hour)}/{batch_id}-rebuilt-{uuid.uuid4().hex[:12]}.ids"
-                sha256 = id_files.write(self.state, file, ids)
+                self.state.write(file, content)
                 made.append(Admission(batch_id, log_type, hour, file, sha256, len(ids)))
-        return made
+        return made, known.keys() - found.keys() - unpublished
 
 
 def _in_order(state: LakeHour, found: Sequence[StoredFile]) -> list[tuple[StoredFile, bool]]:
@@ -259,27 +250,6 @@ def _in_order(state: LakeHour, found: Sequence[StoredFile]) -> list[tuple[Stored
     base = [(file, True) for file in found if file.path in known]
     others = sorted((file for file in found if file.path not in known), key=lambda item: -_generation(item.path))
     return base + [(file, False) for file in others]
-
-
-def _choose(scanned: Sequence[Scanned]) -> list[_Part]:
-    """Of each file the rows whose event no row before them has."""
-    ids = np.concatenate([item.ids for item in scanned])
-    _, first = np.unique(ids[["hi", "lo"]], return_index=True)
-    wanted = np.zeros(len(ids), np.bool_)
-    wanted[first] = True
-    ends = np.cumsum([len(item.ids) for item in scanned])[:-1]
-    parts = zip(scanned, np.split(wanted, ends), strict=True)
-    return [_Part(item, mask, item.base and bool(mask.all())) for item, mask in parts]
-
-
-def _objects(parts: Sequence[_Part]) -> list[rebuilt.RebuiltObject]:
-    found: dict[tuple[str, str, str], rebuilt.RebuiltObject] = {}
-    for part in parts:
-        for item in part.scanned.objects(part.wanted):
-            key = (item.batch_id, item.bucket, item.key)
-            rows = item.rows + (found[key].rows if key in found else 0)
-            found[key] = replace(item, rows=rows)
-    return [item for _, item in sorted(found.items())]
 
 
 def _as_lake_file(key: TableHour, scanned: Scanned) -> LakeFile:

@@ -28,6 +28,7 @@ _CODES = {
     "AWS.SimpleQueueService.NonExistentQueue": "correct queue_url",
     "QueueDoesNotExist": "correct queue_url",
 }
+_OF_A_QUEUE = ("Message", "MessageBatch", "QueueAttributes", "QueueUrl")
 _DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden"}
 
 
@@ -56,11 +57,17 @@ def _about_answer(error: ClientError) -> str:
         )
     if operation == "GetSecretValue":
         return "correct external_id_secret, or allow secretsmanager:GetSecretValue on it to our own role"
-    if "kms" in text.lower() or code.startswith("KMS"):
-        return "the role needs kms:Decrypt on the bucket's key, in its own policy and in the key's"
+    if "kms" in text.lower() or code.upper().startswith("KMS"):
+        return _about_key(operation)
     if code in _CODES:
         return _CODES[code]
     if code in _DENIED:
         permission = _PERMISSIONS.get(operation, operation)
         return f"allow {permission} to the role that asks, and look for a policy that denies it"
     return ""
+
+
+def _about_key(operation: str) -> str:
+    whose = "queue" if operation.endswith(_OF_A_QUEUE) else "bucket"
+    use = "kms:GenerateDataKey and kms:Decrypt" if operation.startswith(("Put", "Send")) else "kms:Decrypt"
+    return f"the role needs {use} on the {whose}'s key, in its own policy and in the key's"

@@ -1,4 +1,4 @@
-"""Dagster: whether its daemon, which runs the sensors and starts the runs, is alive."""
+"""Dagster: whether its daemon, which runs the sensors and starts the runs, is alive, and whether runs can begin."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, warning
+from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, skipped, warning
 from iota_dagster.doctor_checks.site import Site
-from iota_dagster.settings import Settings
+from iota_dagster.home import find_instance
 
 if TYPE_CHECKING:
     import dagster as dg
 
 _SILENT = 120
 """Seconds without a heartbeat; the daemon gives one every 30."""
+_RUN_LOGS_ADVICE = (
+    "every run fails like this: correct compute_logs in dagster.yaml, or give this command and all of Dagster's "
+    "processes the variables that it names (RUN_LOGS_BUCKET, see deploy/aws)"
+)
 
 
 def checks(site: Site) -> list[Check]:
-    """The daemon."""
-    return [Check("daemon", partial(_daemon, site), lambda error: "look at dagster.yaml in DAGSTER_HOME")]
+    """The daemon, and where runs put what they print."""
+    return [
+        Check("daemon", partial(_daemon, site), lambda error: "look at dagster.yaml in DAGSTER_HOME"),
+        Check("run logs", partial(_run_logs, site), lambda error: _RUN_LOGS_ADVICE),
+    ]
 
 
 def _daemon(site: Site) -> Iterator[Finding]:
-    instance = open_instance(site.settings)
+    instance = find_instance(site.settings)
     if instance is None:
         yield _asleep(site, f"Dagster has never run in {site.settings.home / 'dagster'}")
         return
@@ -33,15 +40,14 @@ def _daemon(site: Site) -> Iterator[Finding]:
         yield _judge(site, instance)
 
 
-def open_instance(settings: Settings) -> dg.DagsterInstance | None:
-    """Dagster's state: that of DAGSTER_HOME where it is set, else the home folder's; None where it has never run."""
-    import dagster as dg
-    from dagster._core.instance.config import is_dagster_home_set
-
-    folder = settings.home / "dagster"
-    if is_dagster_home_set():
-        return dg.DagsterInstance.get()
-    return dg.DagsterInstance.from_config(str(folder)) if (folder / "dagster.yaml").exists() else None
+def _run_logs(site: Site) -> Iterator[Finding]:
+    """What Dagster makes only once a run begins, which then fails: its settings may name variables or packages."""
+    instance = find_instance(site.settings)
+    if instance is None:
+        yield skipped("Dagster has never run")
+        return
+    with instance:
+        yield ok(type(instance.compute_log_manager).__name__)
 
 
 def _judge(site: Site, instance: dg.DagsterInstance) -> Finding:
@@ -49,12 +55,8 @@ def _judge(site: Site, instance: dg.DagsterInstance) -> Finding:
 
     try:
         refuse_distant_runs(site.settings, instance.run_launcher)
-    except SettingsError:
-        launcher = type(instance.run_launcher).__name__
-        return failed(
-            f"{launcher} starts runs on other hosts, and the store is a file of this one",
-            "set store_url to a PostgreSQL database",
-        )
+    except SettingsError as error:
+        return failed(str(error), "correct these settings, or start runs on this host (dagster_home/dagster.yaml)")
     beats = {name: status.last_heartbeat for name, status in instance.get_daemon_statuses().items()}
     times = [beat.timestamp for beat in beats.values() if beat]
     if not times:

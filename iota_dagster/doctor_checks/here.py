@@ -19,7 +19,7 @@ from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, skipp
 from iota_dagster.doctor_checks.site import Site
 
 _GIB = 2**30
-_ROOMY = 4
+_ROOMY = 5
 """Runs that one host does at once, as dagster.yaml sets it."""
 
 

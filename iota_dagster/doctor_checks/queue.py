@@ -1,4 +1,4 @@
-"""The queue: reachable, who may send to it, and what becomes of messages that nobody deletes."""
+"""The queue: reachable, who may send to it, by which key, and what becomes of messages that nobody deletes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from iota_dagster.doctor_checks.site import Site
 
 _SENDERS = {"events.amazonaws.com": "EventBridge", "s3.amazonaws.com": "S3", "sns.amazonaws.com": "SNS"}
 _SENDS = {"*", "sqs:*", "sqs:send*", "sqs:sendmessage"}
+_AWS_KEY = "alias/aws/sqs"
 _VISIBILITY = (60, 900)
 _DELIVERIES = 3
 
@@ -33,6 +34,8 @@ def _queue(site: Site) -> Iterator[Finding]:
     waiting, taken = found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]
     yield ok(f"{url}: about {waiting} messages wait, {taken} are being handled")
     yield _senders(json.loads(found.get("Policy") or "{}"))
+    if key := found.get("KmsMasterKeyId"):
+        yield _encrypted(key)
     yield _hidden(int(found["VisibilityTimeout"]))
     yield from _redrive(site, json.loads(found.get("RedrivePolicy") or "{}"))
 
@@ -70,6 +73,20 @@ def _principals(statement: Mapping[str, Any]) -> set[str]:
 def _listed(value: Any) -> list[Any]:
     """IAM writes a list of one as the one itself."""
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _encrypted(key: str) -> Finding:
+    """A key of KMS must let in whoever sends; its policy cannot be read with the permissions that iota needs."""
+    if key.endswith(_AWS_KEY):
+        return failed(
+            f"it is encrypted with {_AWS_KEY}, which S3, SNS and EventBridge cannot use: no notification arrives",
+            "encrypt it with SSE-SQS, or with a key of your own whose policy lets them in",
+        )
+    return warning(
+        f"it is encrypted with the key {key}",
+        "see that the key's policy allows kms:GenerateDataKey* and kms:Decrypt to whoever sends (sns.amazonaws.com, "
+        "events.amazonaws.com, s3.amazonaws.com), or nothing arrives, and that our own role may kms:Decrypt with it",
+    )
 
 
 def _hidden(seconds: int) -> Finding:

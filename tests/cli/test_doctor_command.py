@@ -165,14 +165,16 @@ def test_a_new_home_is_well_and_only_dagster_is_not_there_yet() -> None:
         "log types": "ok",
         "rules": "ok",
         "destinations": "ok",
+        "lake's store": "skipped",
         "daemon": "warning",
+        "run logs": "skipped",
         "queue": "skipped",
         "identity": "skipped",
         "clock": "skipped",
         "catalog": "skipped",
         "integrations": "skipped",
     }
-    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (12, 1, 0, 5)
+    assert (told["ok"], told["warning"], told["failed"], told["skipped"]) == (12, 1, 0, 7)
     assert result.exit_code == 0
     assert not list(Path("home").rglob("*doctor*"))
 
@@ -322,13 +324,40 @@ def test_the_daemon_of_another_dagster_home_is_looked_at(monkeypatch: pytest.Mon
     assert statuses(look_at("daemon")) == ["ok"]
 
 
+def test_run_logs_that_no_run_could_open_are_found() -> None:
+    (prepare_home(Settings(home=Path("home"))) / "dagster.yaml").write_text(
+        "compute_logs: {module: dagster_aws.s3.compute_log_manager, class: S3ComputeLogManager, "
+        "config: {bucket: {env: RUN_LOGS_BUCKET}}}\n"
+    )
+    assert statuses(look_at("daemon")) == ["warning"]
+    [found] = look_at("run logs")
+    assert found.status == "failed"
+    assert "RUN_LOGS_BUCKET" in found.found
+    assert "every run fails" in found.advice
+
+
+def test_run_logs_that_can_be_opened_are_well() -> None:
+    prepare_home(Settings(home=Path("home")))
+    [found] = look_at("run logs")
+    assert (found.status, found.found) == ("ok", "LocalComputeLogManager")
+
+
+def test_a_package_that_dagsters_settings_need_is_named() -> None:
+    (prepare_home(Settings(home=Path("home"))) / "dagster.yaml").write_text(
+        "run_storage: {module: dagster_postgres.not_there, class: Storage, config: {}}\n"
+    )
+    [found] = look_at("daemon")
+    assert found.status == "failed"
+    assert "install iota with its extra `postgres`" in found.found
+
+
 def test_a_store_in_a_file_does_not_serve_runs_on_other_hosts() -> None:
     (prepare_home(Settings(home=Path("home"))) / "dagster.yaml").write_text(
         "run_launcher: {module: tests.cli.test_doctor_command, class: DistantLauncher}\n"
     )
     [found] = look_at("daemon")
     assert found.status == "failed"
-    assert "PostgreSQL" in found.advice
+    assert "set store_url to a PostgreSQL database and lake_url, " in found.found
 
 
 def test_a_daemon_that_has_never_run_takes_no_messages() -> None:
@@ -340,6 +369,9 @@ def test_an_installation_in_which_nothing_is_missing(installation: Installation)
     folder = prepare_home(Settings(home=Path("home")))
     with dg.DagsterInstance.from_config(str(folder)) as instance:
         beat(instance, 1)
+    store = Database("sqlite:///home/iota.db")
+    store.migrate()
+    store.dispose()
     result = doctor("--json", **installation.settings())
     told = json.loads(result.stdout)
     assert [finding for finding in told["findings"] if finding["status"] != "ok"] == []
@@ -381,6 +413,23 @@ def test_messages_are_hidden_neither_too_short_nor_too_long(
     installation.set_queue(VisibilityTimeout=seconds)
     [_, _, found, *_] = installation.look_at_queue()
     assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "words"),
+    [
+        ("alias/aws/sqs", "failed", "a key of your own"),
+        ("arn:aws:kms:us-east-1:123456789012:alias/aws/sqs", "failed", "SSE-SQS"),
+        ("alias/our-own", "warning", "kms:GenerateDataKey* and kms:Decrypt to whoever sends (sns.amazonaws.com"),
+    ],
+)
+def test_a_queue_with_a_key_says_whom_the_key_must_let_in(
+    installation: Installation, key: str, status: str, words: str
+) -> None:
+    installation.set_queue(KmsMasterKeyId=key)
+    [_, _, found, *_] = installation.look_at_queue()
+    assert found.status == status
+    assert words in found.advice
 
 
 def test_a_queue_without_dead_letters_is_a_warning(aws: Aws, installation: Installation) -> None:
@@ -488,6 +537,9 @@ def test_where_iam_denies_everything_the_missing_permissions_are_named(
     [
         (("AssumeRole", "AccessDenied", "not authorized"), "sts:AssumeRole"),
         (("GetObject", "AccessDenied", "not authorized to perform: kms:Decrypt on the resource"), "kms:Decrypt"),
+        (("GetObject", "AccessDenied", "not authorized to perform: kms:Decrypt"), "the bucket's key"),
+        (("PutObject", "AccessDenied", "not authorized: kms:GenerateDataKey"), "kms:GenerateDataKey and kms:Decrypt"),
+        (("ReceiveMessage", "KmsAccessDenied", "the ciphertext refers to a key"), "kms:Decrypt on the queue's key"),
         (("HeadObject", "403", "Forbidden"), "s3:GetObject"),
         (("GetObject", "PermanentRedirect", "use another endpoint"), "region"),
         (("GetCallerIdentity", "ExpiredToken", "expired"), "renew"),

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iota_dagster.cli.rules import command
+from iota_dagster.core.extras import install
 
 YML = """\
 AnalysisType: rule
@@ -46,7 +47,7 @@ def bad(good: Path) -> Path:
     return good
 
 
-MISSING = "the package pycountry is not installed: install iota-dagster[rules]"
+MISSING = f"the package pycountry is not installed: {install('rules')}"
 
 
 def lacks_a_package(folder: Path) -> None:

@@ -207,4 +207,4 @@ def test_a_missing_optional_package_is_named(tmp_path: Path) -> None:
     code = "import policyuniverse\ndef rule(event):\n    return True\n"
     loaded = pack(tmp_path, a_yml=f"AnalysisType: rule\nFilename: a.py\n{HEAD}", a_py=code)
     (failure,) = Engine(loaded.rules).broken
-    assert "the package policyuniverse is not installed: install iota-dagster[rules]" in failure.error
+    assert "the package policyuniverse is not installed: install iota with its extra `rules`" in failure.error

@@ -14,9 +14,10 @@ from iota_dagster.core.hours import hour_folder
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.ownership import MARKER, ForeignLake, adopt
 from iota_dagster.core.lake.tables import lake_tables
+from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.repair import Repair
 from iota_dagster.core.sources import source_of
-from iota_dagster.core.store import identity
+from iota_dagster.core.store import identity, lake_catalog
 from iota_dagster.core.store.schema import announced_generations, batches, lake_files, log_objects, retired_files
 from iota_dagster.platform import Platform
 from tests.damage import flip
@@ -72,6 +73,70 @@ def test_a_lake_without_a_marker_is_refused_by_a_store_that_knows_nothing_of_it(
     done.road.lake.require_own()  # it knows its batches: an installation from before there were markers
     with pytest.raises(ForeignLake):
         bereft.road.lake.require_own()
+
+
+def other_lake(world: World, opened: Opened, tmp_path: Path) -> Platform:
+    """The same store as another host sees it, or a user in another folder: with an empty lake."""
+    platform = opened(world)
+    lake = LocalStorage(tmp_path / "elsewhere")
+    road = replace(platform.road, lake=replace(platform.road.lake, storage=lake))
+    return replace(platform, lake=lake, road=road)
+
+
+def test_an_empty_lake_is_refused_by_a_store_that_names_files(
+    world: World, done: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    other = other_lake(world, opened, tmp_path)
+    world.deliver(other, {"new": [record("new")]}, TEN)
+    with pytest.raises(ForeignLake, match="is the disk mounted"):
+        run_once(other.road, "run", [TEN])
+    assert not any(other.lake.list(""))
+    drive(done, "third")
+    assert (TABLE, TEN, "111122223333:new") in events(done)
+
+
+def test_a_lake_with_files_of_others_only_is_refused_too(
+    world: World, done: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    other = other_lake(world, opened, tmp_path)
+    other.lake.write("cloudtrail_events/year=2020/month=01/day=01/hour=00/g=0/x.parquet", b"")
+    with pytest.raises(ForeignLake, match="names files that are not in the lake"):
+        other.road.lake.require_own()
+
+
+def test_a_lake_whose_files_have_all_expired_may_be_empty(
+    world: World, done: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    other = other_lake(world, opened, tmp_path)
+    with done.database.read() as connection:
+        hours = lake_catalog.hours_with_files(connection)
+    for table, hour in hours:
+        done.road.lake.expire_hour(table, hour, NOW)
+    other.road.lake.require_own()
+
+
+def test_a_lost_lake_is_begun_anew_once_somebody_says_so(
+    world: World, done: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    other = other_lake(world, opened, tmp_path)
+    found = Repair(other.road.lake, other.state, other.intake.spool).run(NOW)
+    assert {problem.rpartition(": ")[2] for problem in found.problems} == {"the files that the store names are gone"}
+    with pytest.raises(ForeignLake):
+        other.road.lake.require_own()
+    before = events(done)
+    adopt(other.database, other.lake, NOW)
+    drive(other, "again", again=True, hours=[NINE, TEN])
+    assert events(other) == before
+
+
+def test_a_lost_lake_is_written_anew_also_while_a_rule_cannot_be_read(
+    world: World, done: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    other, before = other_lake(world, opened, tmp_path), events(done)
+    (world.rules / "broken.yml").write_text("no: [yaml")
+    adopt(other.database, other.lake, NOW)
+    drive(other, "again", again=True, hours=[NINE, TEN])
+    assert events(other) == before
 
 
 def test_adopting_takes_the_lake_as_it_is(bereft: Platform) -> None:

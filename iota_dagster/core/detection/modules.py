@@ -19,6 +19,7 @@ from typing import Any
 
 from iota_dagster.core.detection.code_files import CodeFiles, search_path
 from iota_dagster.core.detection.provided import OPTIONAL
+from iota_dagster.core.extras import install
 
 log = logging.getLogger("iota.rules")
 _PREFIX = "iota_rules."
@@ -139,7 +140,7 @@ def _foreign(
         package = OPTIONAL.get((error.name or "").partition(".")[0])
         if package is None:
             raise
-        text = f"the package {package} is not installed: install iota-dagster[rules]"
+        text = f"the package {package} is not installed: {install('rules')}"
         raise PackageMissing(text, name=error.name) from None
 
 

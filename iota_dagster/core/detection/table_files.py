@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from iota_dagster.core.errors import RuleError
+from iota_dagster.core.extras import install
 
 Row = dict[str, Any]
 NumberedRow = tuple[int, Row]
@@ -114,7 +115,7 @@ def open_mmdb(file: Path) -> Callable[[Any], Row | None]:
     try:
         maxminddb: Any = importlib.import_module("maxminddb")  # an optional package, without types
     except ImportError:
-        raise TableError(file, 0, "needs the extra `mmdb`: pip install 'iota-dagster[mmdb]'") from None
+        raise TableError(file, 0, f"the package maxminddb is not installed: {install('mmdb')}") from None
     try:
         reader = maxminddb.open_database(str(file))
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:

@@ -26,12 +26,14 @@ from iota_dagster.core.store.schema import metadata
 _SQLITE_FILE = b"SQLite format 3\0"
 _PG_DUMP = b"PGDMP"
 _DEBIAN = Path("/usr/lib/postgresql")
+_LOST = ". Stop Dagster, put an older backup in its place (`iota restore … --replace`), and call `iota repair`"
 
 
 def backup(store_url: str, target: Path, *, replace: bool = False) -> int:
     """Write a backup of the store into a file, whole or not at all; its bytes.
 
-    `IotaError` when the file is there already, or when PostgreSQL's `pg_dump` is not on this machine or fails.
+    `IotaError` when the file is there already, when a SQLite store is damaged or cannot be read, or when PostgreSQL's
+    `pg_dump` is not on this machine or fails.
     """
     if target.exists() and not replace:
         raise IotaError(f"{target} is there already: choose another file, or give --replace")
@@ -101,13 +103,27 @@ def _make_another(database: Database) -> None:
 def _sqlite_backup(store: Path, target: Path) -> None:
     if not store.is_file():
         raise IotaError(f"{store}: there is no store to back up")
-    with closing(_opened(store, read_only=True)) as origin, closing(sqlite3.connect(target)) as copy:
+    with closing(sqlite3.connect(target)) as copy, _reading(store), closing(_opened(store, read_only=True)) as origin:
         # One transaction, so that writers beside it cannot make the copy start over for ever.
         origin.execute("BEGIN")
         origin.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        origin.backup(copy, pages=-1)
-        copy.execute("PRAGMA journal_mode = DELETE")
-        _verify(copy, store)
+        try:
+            origin.backup(copy, pages=-1)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise IotaError(f"{store} cannot be copied into {target.parent}: {error}") from error
+        _verify(copy, store, _LOST)
+
+
+@contextmanager
+def _reading(store: Path) -> Iterator[None]:
+    """SQLite's errors over a store as `IotaError`, which says what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise IotaError(f"{store} cannot be read: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise IotaError(f"{store} is damaged: {error}{_LOST}") from error
 
 
 def _sqlite_restore(source: Path, store: Path) -> None:
@@ -142,14 +158,14 @@ def _put(another: sqlite3.Connection, made: Path, store: Path) -> None:
     made.replace(store)
 
 
-def _verify(connection: sqlite3.Connection, path: Path) -> None:
+def _verify(connection: sqlite3.Connection, path: Path, advice: str = "") -> None:
     try:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         is_store = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
     except sqlite3.DatabaseError as error:
-        raise IotaError(f"{path} is damaged: {error}") from error
+        raise IotaError(f"{path} is damaged: {error}{advice}") from error
     if found != "ok":
-        raise IotaError(f"{path} is damaged: {found}")
+        raise IotaError(f"{path} is damaged: {' '.join(found.split())}{advice}")
     if not is_store:
         raise IotaError(f"{path} is a SQLite file, but no store of iota")
 

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import BatchStatus, ObjectStatus
+from iota_dagster.core.notification import QUEUE
 from iota_dagster.core.seen import Admission
+from iota_dagster.core.store.batches import ask_again
 from iota_dagster.core.store.commit import EventHour
 from iota_dagster.core.store.database import chunked, insert_ignore, upsert
-from iota_dagster.core.store.schema import admissions, batches, event_hours, log_objects, retired_files
+from iota_dagster.core.store.schema import admissions, batches, duplicates, event_hours, log_objects, retired_files
 
 OWNER = "repair"
 """The owner of every rebuilt batch."""
@@ -102,15 +104,43 @@ def _object(item: RebuiltObject) -> dict[str, object]:
     }
 
 
-def admitted_counts(connection: sa.Connection, key: EventHour) -> dict[str, int]:
-    """How many ids each batch has admitted to an event hour, as far as the store knows."""
+def known_until(connection: sa.Connection) -> datetime | None:
+    """When the store had last registered a log object before it was repaired; None when it knew of none.
+
+    Neither what is rebuilt from the lake counts, nor the spool's objects, which a repair registers itself.
+    """
+    c = log_objects.c
+    query = (
+        sa.select(sa.func.max(c.registered_at, type_=c.registered_at.type))
+        .select_from(log_objects.outerjoin(batches, batches.c.id == c.batch_id))
+        .where(batches.c.owner.is_distinct_from(OWNER), c.integration != QUEUE)
+    )
+    found: datetime | None = connection.scalar(query)
+    return found
+
+
+def admitted(connection: sa.Connection, key: EventHour) -> dict[str, str]:
+    """The SHA-256 of the ids that each batch has admitted to an event hour, as far as the store knows."""
     c = admissions.c
-    query = sa.select(c.batch_id, c.count).where(c.log_type == key[0], c.hour == key[1])
-    return {row.batch_id: row[1] for row in connection.execute(query)}
+    query = sa.select(c.batch_id, c.sha256).where(c.log_type == key[0], c.hour == key[1])
+    return {row.batch_id: row.sha256 for row in connection.execute(query)}
 
 
-def enter_admissions(connection: sa.Connection, key: EventHour, found: Sequence[Admission], now: datetime) -> None:
-    """Put admissions in the place of those that the store has of the same batches."""
+def unpublished(connection: sa.Connection) -> set[str]:
+    """The batches that are committed and not in the lake yet: their rows will be those of their admissions."""
+    c = batches.c
+    query = sa.select(c.id).where(c.status == BatchStatus.COMMITTED, c.lake_at.is_(None))
+    return set(connection.execute(query).scalars())
+
+
+def replace_admissions(
+    connection: sa.Connection, key: EventHour, found: Sequence[Admission], gone: Collection[str], now: datetime
+) -> int:
+    """Enter admissions to an event hour in the place of those of the same batches, and delete those that are `gone`.
+
+    Where the store knew other ids, it is older than the rows, and so are its counts and matches: such batches are to
+    be done again. So are those that counted a duplicate against an id that may be gone. The number of both.
+    """
     log_type, hour = key
     first = {"log_type": log_type, "hour": hour, "version": 1}
     c = event_hours.c
@@ -129,6 +159,25 @@ def enter_admissions(connection: sa.Connection, key: EventHour, found: Sequence[
     ]
     for part in chunked(rows, 1_000):
         connection.execute(upsert(connection, admissions), part)
+    here = (admissions.c.log_type == log_type, admissions.c.hour == hour)
+    for ids in chunked(gone):
+        connection.execute(sa.delete(admissions).where(*here, admissions.c.batch_id.in_(ids)))
+    return _do_again(connection, key, {*gone, *(item.batch_id for item in found)})
+
+
+def _do_again(connection: sa.Connection, key: EventHour, changed: Collection[str]) -> int:
+    """Ask for batches and who counts duplicates against them; what was rebuilt cannot be done again."""
+    d, c, who = duplicates.c, batches.c, set(changed)
+    again: list[str] = []
+    for part in chunked(changed):
+        counted = (d.against.in_(part), d.log_type == key[0], d.hour == key[1])
+        who |= set(connection.execute(sa.select(d.batch_id).where(*counted)).scalars())
+    for part in chunked(who):
+        known = (c.owner != OWNER, c.status.in_((BatchStatus.COMMITTED, BatchStatus.DONE)))
+        unasked = sa.or_(c.redo_reason.is_(None), c.redo_blocked.is_not(None))
+        again += connection.execute(sa.select(c.id).where(c.id.in_(part), *known, unasked)).scalars().all()
+    ask_again(connection, again, "the lake had been changed since the backup from which the store was restored")
+    return len(again)
 
 
 def retired_among(connection: sa.Connection, paths: Collection[str]) -> set[str]:
