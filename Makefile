@@ -58,7 +58,7 @@ lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 
 docs: $(STAMP) ## Write the generated pages of docs/ again
 	$(BIN)/python -m iota_dagster.settings > docs/settings.md
-	$(BIN)/python -m iota_dagster.core.metrics > docs/metrics.md
+	$(BIN)/python -m iota_dagster.core.observability.metrics > docs/metrics.md
 	$(BIN)/python scripts/rules_readme.py
 	$(BIN)/python scripts/log_sources_page.py
 

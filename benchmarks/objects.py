@@ -24,7 +24,7 @@ import psutil
 
 from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
-from iota_dagster.core.fetching import Spool
+from iota_dagster.core.batch.fetching import Spool
 from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.core.hours import parse_hour_key
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus

@@ -189,7 +189,7 @@ def _be(side: Side, logs: Path) -> None:
 
 def _first_asset() -> list[Moment]:
     """Filled when the first asset begins, which asks for a claim at once: the epoch's seconds, and CPU."""
-    from iota_dagster.core.road import Road
+    from iota_dagster.core.batch.road import Road
 
     moments: list[Moment] = []
     claim = Road.claim
@@ -204,7 +204,7 @@ def _first_asset() -> list[Moment]:
 
 def _timed_figures() -> list[float]:
     """Filled with the processor time of each call of what computes or writes figures, those within such calls aside."""
-    from iota_dagster.core import batch_figures
+    from iota_dagster.core.batch import batch_figures
     from iota_dagster.core.store import figures
 
     spent: list[float] = []
@@ -265,7 +265,8 @@ def _loading() -> Iterator[float]:
     """The seconds that each module of the figures takes to load: once more, now that all it needs is there."""
     from importlib import reload
 
-    from iota_dagster.core import batch_figures, figures, metrics
+    from iota_dagster.core.batch import batch_figures
+    from iota_dagster.core.observability import figures, metrics
     from iota_dagster.core.store import figures as stored
     from iota_dagster.core.store import operations
 

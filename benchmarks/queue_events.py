@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.intake import Intake, origins
+from iota_dagster.core.arrival.spooling import EventSpool
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.aws.queue import AT_ONCE, CALLS, SqsQueue
-from iota_dagster.core.intake import Intake, origins
 from iota_dagster.core.local_objects import LocalObjects
 from iota_dagster.core.local_storage import LocalStorage
-from iota_dagster.core.spooling import EventSpool
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects
 from iota_dagster.demo.embedded_aws import embedded_aws

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from iota_dagster.core.parts import BLOCK_ROWS
-from iota_dagster.core.records import open_records
+from iota_dagster.core.ingest.parts import BLOCK_ROWS
+from iota_dagster.core.reading.records import open_records
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.base import Shape, Source
 from iota_dagster.core.sources.classifier import Classifier

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from iota_dagster.core import metrics
-from iota_dagster.core.figure_source import Samples, Source
-from iota_dagster.core.figures import Series
-from iota_dagster.core.metrics import Family
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.figure_source import Samples, Source
+from iota_dagster.core.observability.figures import Series
+from iota_dagster.core.observability.metrics import Family
 from iota_dagster.home import find_instance
 from iota_dagster.settings import Settings
 

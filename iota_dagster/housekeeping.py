@@ -12,7 +12,7 @@ from iota_dagster.core.lake.catalog import LakeCatalog
 from iota_dagster.core.lake.compaction import CompactionPolicy, compact_due, due
 from iota_dagster.core.lake.expiry import OTHERS, Retention, aged, expire_aged
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.maintenance import Removed
+from iota_dagster.core.recovery.maintenance import Removed
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.core.store.lake_upkeep import HourFiles
 from iota_dagster.core.store.upkeep import StoreSize, look_after

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from iota_dagster.core.arrival.register import register_objects
+from iota_dagster.core.arrival.reserving import reserving
 from iota_dagster.core.background import repeating
+from iota_dagster.core.batch.owner import current_owner
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
-from iota_dagster.core.owner import current_owner
-from iota_dagster.core.register import register_objects
-from iota_dagster.core.reserving import reserving
 from iota_dagster.core.store import batches, ledger
 from iota_dagster.home import open_instance, prepare_home
 from iota_dagster.ingest_account import RunAccount

@@ -24,7 +24,7 @@ from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
 from iota_dagster import run_server
-from iota_dagster.core.owner import is_here, owner_of, was_here
+from iota_dagster.core.batch.owner import is_here, owner_of, was_here
 
 PROCESS_TAG = "iota/process"
 """On a run: its process, by host, boot, pid and start."""

@@ -9,29 +9,29 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from iota_dagster.core.alerting.destination import Destination
+from iota_dagster.core.arrival.intake import Intake, origins
+from iota_dagster.core.arrival.register import Origin
+from iota_dagster.core.arrival.spooling import SPOOLED, EventSpool, spooled_prefix
 from iota_dagster.core.aws.accounts import Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, Role
-from iota_dagster.core.decode import DecodeLimits
-from iota_dagster.core.decoding import Declared, IngestPlan
+from iota_dagster.core.batch.decoding import Declared, IngestPlan
+from iota_dagster.core.batch.fetching import Spool
+from iota_dagster.core.batch.prepare import Preparer
+from iota_dagster.core.batch.road import Alerting, Road
+from iota_dagster.core.batch.work import WorkArea
+from iota_dagster.core.dedup.rebuild import IdRebuilder
+from iota_dagster.core.dedup.seen import BloomOptions, SeenEvents
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.fetching import Spool
-from iota_dagster.core.intake import Intake, origins
 from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.light_arrow import spare_pandas
 from iota_dagster.core.local_objects import SCHEME
-from iota_dagster.core.maintenance import Housekeeping, Keep
 from iota_dagster.core.model import Alert, LogObject
 from iota_dagster.core.objects import Objects
-from iota_dagster.core.prepare import Preparer
-from iota_dagster.core.rebuild import IdRebuilder
-from iota_dagster.core.register import Origin
-from iota_dagster.core.road import Alerting, Road
-from iota_dagster.core.seen import BloomOptions, SeenEvents
-from iota_dagster.core.spooling import SPOOLED, EventSpool, spooled_prefix
+from iota_dagster.core.reading.decode import DecodeLimits
+from iota_dagster.core.recovery.maintenance import Housekeeping, Keep
 from iota_dagster.core.storage import Storage, open_storage
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.core.store.database import Database
-from iota_dagster.core.work import WorkArea
 from iota_dagster.destinations.base import Means
 from iota_dagster.log_types import keep_columns, own_log_types
 from iota_dagster.own_clients import own_clients

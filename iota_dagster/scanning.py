@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from iota_dagster.core.arrival.listing import DeliveryHours
+from iota_dagster.core.arrival.register import Registered, register_objects
 from iota_dagster.core.errors import ObjectError, Outage, SettingsError
 from iota_dagster.core.hours import Hour, hours_within
-from iota_dagster.core.listing import DeliveryHours
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.register import Registered, register_objects
 from iota_dagster.core.store.database import chunked
 from iota_dagster.platform import Platform
 from iota_dagster.settings import Integration, Settings

@@ -23,8 +23,8 @@ from starlette.routing import Route
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.aws.queue import SqsQueue
 from iota_dagster.core.background import repeating
-from iota_dagster.core.exposition import FiguresCollector, from_queue, from_store
-from iota_dagster.core.figure_source import Source
+from iota_dagster.core.observability.exposition import FiguresCollector, from_queue, from_store
+from iota_dagster.core.observability.figure_source import Source
 from iota_dagster.core.store.gauges import Configured
 from iota_dagster.dagster_figures import from_dagster
 from iota_dagster.doctor_checks.site import Site

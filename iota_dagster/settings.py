@@ -26,8 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from iota_dagster.core.arrival.notification import QUEUE
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.notification import QUEUE
 from iota_dagster.destinations import AnyDestination
 from iota_dagster.destinations.json_lines import JsonLines
 from iota_dagster.settings_file import CONFIG, Written, explain, override, read_file

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iota_dagster.core.alerting.deliver import DeliveryReport
-from iota_dagster.core.decoding import Prepared
-from iota_dagster.core.fetching import Fetched, Spool
+from iota_dagster.core.batch.decoding import Prepared
+from iota_dagster.core.batch.fetching import Fetched, Spool
+from iota_dagster.core.batch.prepare import CannotDoAgain, Committed, Preparer
+from iota_dagster.core.batch.road import Judged, Published, Road
 from iota_dagster.core.model import Batch
-from iota_dagster.core.prepare import CannotDoAgain, Committed, Preparer
-from iota_dagster.core.road import Judged, Published, Road
 from iota_dagster.core.store.claims import Assignment
 from iota_dagster.traces import Attributes, span
 

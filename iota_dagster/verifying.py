@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from iota_dagster.core.arrival.listing import DeliveryHours
+from iota_dagster.core.arrival.register import Origin, register_objects
 from iota_dagster.core.completeness.alarms import Alarms
 from iota_dagster.core.completeness.comparison import Comparison, compare
 from iota_dagster.core.completeness.findings import Finding, Kind, Silence
@@ -14,8 +16,6 @@ from iota_dagster.core.completeness.listing import Listing, Tally, reconcile
 from iota_dagster.core.completeness.reading import DigestReader, Reading
 from iota_dagster.core.errors import ObjectError, Outage, SettingsError
 from iota_dagster.core.hours import hour_of, hour_start
-from iota_dagster.core.listing import DeliveryHours
-from iota_dagster.core.register import Origin, register_objects
 from iota_dagster.core.store import completeness as store
 from iota_dagster.platform import Platform
 from iota_dagster.scanning import chosen

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from iota_dagster.core.arrival.notification import MessageKind, read_message
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, role_credentials, session_with
 from iota_dagster.core.errors import IotaError
-from iota_dagster.core.notification import MessageKind, read_message
 from iota_dagster.demo import embedded_aws as aws
 from iota_dagster.demo.cloudtrail import LogFile, generate
 from iota_dagster.demo.embedded_aws import MANAGEMENT, NAMES, Organization, bucket_of, embedded_aws, set_up

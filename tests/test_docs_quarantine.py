@@ -29,7 +29,9 @@ def words(node: ast.AST | None, constants: dict[str, str]) -> Iterator[str]:
 
 def expressions(tree: ast.Module) -> Iterator[ast.AST | None]:
     """What stands for a reason in a module; where problems are known, so does the first of every pair."""
-    pairs = any(isinstance(node, ast.ImportFrom) and node.module == "iota_dagster.core.chunk" for node in tree.body)
+    pairs = any(
+        isinstance(node, ast.ImportFrom) and node.module == "iota_dagster.core.reading.chunk" for node in tree.body
+    )
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if name in TAKERS:

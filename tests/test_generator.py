@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.cloudtrail import benchmark_objects
-from iota_dagster.core.identity import vendor_event_id
+from iota_dagster.core.dedup.identity import vendor_event_id
 from iota_dagster.demo.cloudtrail import Generated, LogFile, generate
 from iota_dagster.demo.records import ACCOUNTS
 from iota_dagster.demo.story import THE_CAST, Cast, story

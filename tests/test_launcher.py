@@ -16,7 +16,7 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.test_utils import create_run_for_test
 
 from iota_dagster import launcher
-from iota_dagster.core.owner import current_owner, owner_of
+from iota_dagster.core.batch.owner import current_owner, owner_of
 from iota_dagster.launcher import COMMAND_TAG, PROCESS_TAG, LocalRunLauncher
 
 SLEEP = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]

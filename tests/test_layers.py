@@ -16,7 +16,7 @@ CORE = PACKAGE / "core"
 # Besides the settings: what workers must not inherit, and the demo's world of its own.
 ENVIRONMENT = {PACKAGE / "settings.py", CORE / "workers.py", PACKAGE / "demo" / "environment.py"}
 # What a worker process loads; it must start in a tenth of a second and hold no credentials.
-WORKER_MODULES = ("iota_dagster.core.ingest", "iota_dagster.core.detection.engine")
+WORKER_MODULES = ("iota_dagster.core.ingest.ingest", "iota_dagster.core.detection.engine")
 
 
 def sources(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from iota_dagster.core.metrics import FAMILIES, STAGES, family_of
+from iota_dagster.core.observability.metrics import FAMILIES, STAGES, family_of
 from iota_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def labels_of(name: str) -> set[str]:
     if name in OF_PROMETHEUS:
         return OF_PROMETHEUS[name]
     family = family_of(name)
-    assert family is not None, f"{name} is not in core/metrics.py"
+    assert family is not None, f"{name} is not in core/observability/metrics.py"
     return {*family.labels, *(["le"] if name.endswith("_bucket") else [])}
 
 

@@ -25,9 +25,9 @@ import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 
-from iota_dagster.core import metrics
-from iota_dagster.core.exposition import FiguresCollector
-from iota_dagster.core.figure_source import Source
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.exposition import FiguresCollector
+from iota_dagster.core.observability.figure_source import Source
 from iota_dagster.core.store.database import Database
 from iota_dagster.dagster_figures import from_dagster
 from iota_dagster.doctor_checks.finding import Check, Finding, failed, ok, skipped, warning

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.content import DecodeLimits
+from iota_dagster.core.batch.owner import PATIENCE
+from iota_dagster.core.dedup.seen import BloomOptions
 from iota_dagster.core.errors import SettingsError
-from iota_dagster.core.owner import PATIENCE
-from iota_dagster.core.seen import BloomOptions
+from iota_dagster.core.reading.content import DecodeLimits
 from iota_dagster.settings import Bloom, Limits, Settings, load_settings, project_file, use_config
 from iota_dagster.settings_page import settings_page
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from iota_dagster.core.classify import Place, Verdict, classify
+from iota_dagster.core.ingest.classify import Place, Verdict, classify
 
 
 def _as_header(context: click.Context, parameter: click.Parameter, fields: str | None) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from iota_dagster.core.notification import Message, MessageKind, read_message
+from iota_dagster.core.arrival.notification import Message, MessageKind, read_message
 
 _MEANINGS = {
     MessageKind.S3: "S3 tells of new objects",

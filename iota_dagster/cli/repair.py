@@ -12,7 +12,7 @@ import click
 from iota_dagster.cli.outcome import show_figures, tell_problems
 
 if TYPE_CHECKING:
-    from iota_dagster.core.repair import Repaired
+    from iota_dagster.core.recovery.repair import Repaired
     from iota_dagster.platform import Platform
 
 _LATE = timedelta(days=1)
@@ -31,7 +31,7 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
     Not in the lake, and so not rebuilt: alerts and whom they were sent to, quarantine, what rules remembered, counts
     of duplicates. A rebuilt batch cannot be done again. Exit code 1: something could not be read; it is named.
     """
-    from iota_dagster.core.repair import Repair
+    from iota_dagster.core.recovery.repair import Repair
     from iota_dagster.platform import open_platform
     from iota_dagster.settings import load_settings
 

@@ -16,8 +16,8 @@ from iota_dagster.cli.times import moment
 if TYPE_CHECKING:
     from iota_dagster.core.detection.rule import RulePack
     from iota_dagster.core.detection.scheduled_query import ScheduledQuery
-    from iota_dagster.core.query_rows import JudgedRows
-    from iota_dagster.core.querying import Answer
+    from iota_dagster.core.scheduled_queries.rows import JudgedRows
+    from iota_dagster.core.scheduled_queries.runner import Answer
     from iota_dagster.core.store.scheduled_queries import QueryState
     from iota_dagster.settings import Settings
 
@@ -70,7 +70,7 @@ def _of_name(pack: RulePack, name: str) -> ScheduledQuery:
 
 def _run(settings: Settings, item: ScheduledQuery, due_at: datetime | None, as_json: bool) -> None:
     """Ask and judge; exit with 1 when the query fails."""
-    from iota_dagster.core.querying import Querying
+    from iota_dagster.core.scheduled_queries.runner import Querying
     from iota_dagster.platform import open_platform
     from iota_dagster.process_workers import close_workers
 
@@ -92,7 +92,7 @@ def _run(settings: Settings, item: ScheduledQuery, due_at: datetime | None, as_j
 
 
 def _found(answer: Answer, found: JudgedRows) -> dict[str, Any]:
-    from iota_dagster.core.query_rows import plain
+    from iota_dagster.core.scheduled_queries.rows import plain
 
     return {
         "seconds": round(answer.seconds, 3),

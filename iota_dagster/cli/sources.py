@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from iota_dagster.core.classify import Verdict
+    from iota_dagster.core.ingest.classify import Verdict
     from iota_dagster.core.sources.base import Source
 
 _MOST_RECORDS = 100_000
@@ -170,7 +170,7 @@ def _configured(files: Sequence[Path]) -> list[Path]:
 
 
 def _verdicts(sample: Path) -> Iterator[Verdict]:
-    from iota_dagster.core.classify import Place, classify
+    from iota_dagster.core.ingest.classify import Place, classify
     from iota_dagster.platform import decode_limits
     from iota_dagster.settings import load_settings
 
@@ -181,7 +181,7 @@ def _verdicts(sample: Path) -> Iterator[Verdict]:
 
 def _records(file: Path) -> Iterator[bytes]:
     from iota_dagster.cli.text import printable
-    from iota_dagster.core.records import open_records
+    from iota_dagster.core.reading.records import open_records
     from iota_dagster.platform import decode_limits
     from iota_dagster.settings import load_settings
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from iota_dagster.core.model import Alert
-    from iota_dagster.core.status import Lag, Status, StatusReader
+    from iota_dagster.core.observability.status import Lag, Status, StatusReader
     from iota_dagster.settings import Settings
 
 SECONDS = 2.0
@@ -41,7 +41,7 @@ def command(watch: bool, as_json: bool) -> None:
 
     Everything comes from the store: it costs little and works while Dagster is down. `iota doctor` looks at the rest.
     """
-    from iota_dagster.core.status import StatusReader
+    from iota_dagster.core.observability.status import StatusReader
     from iota_dagster.settings import load_settings
 
     if watch and as_json:

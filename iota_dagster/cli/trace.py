@@ -17,8 +17,8 @@ from iota_dagster.core.text import one_line
 
 if TYPE_CHECKING:
     from iota_dagster.core.store.lineage import BatchRecord, LedgerObject
-    from iota_dagster.core.trace import Scope, Trace
-    from iota_dagster.core.tracing import Tracer
+    from iota_dagster.core.tracing.trace import Scope, Trace
+    from iota_dagster.core.tracing.tracing import Tracer
     from iota_dagster.settings import Settings
 
 COLUMNS = 12
@@ -49,7 +49,7 @@ def command(id: str | None, place: str | None, hours: range | None, log_types: t
     ID is a p_event_id, a vendor's own id, a match or an alert. An event is searched in all event hours whose id files
     are kept, the newest first; an older one is found with --hour. The exit code is 1 when nothing is found.
     """
-    from iota_dagster.core.trace import Fate
+    from iota_dagster.core.tracing.trace import Fate
     from iota_dagster.settings import load_settings
 
     if id is None and place is None:
@@ -69,10 +69,10 @@ def command(id: str | None, place: str | None, hours: range | None, log_types: t
 
 
 def _tracer(settings: Settings) -> Tracer:
-    from iota_dagster.core.id_search import IdSearch
     from iota_dagster.core.storage import open_storage
     from iota_dagster.core.store.database import Database
-    from iota_dagster.core.tracing import Tracer
+    from iota_dagster.core.tracing.id_search import IdSearch
+    from iota_dagster.core.tracing.tracing import Tracer
     from iota_dagster.own_clients import own_clients
 
     clients = own_clients(settings)
@@ -83,7 +83,7 @@ def _tracer(settings: Settings) -> Tracer:
 
 
 def _scope(settings: Settings, hours: range | None, log_types: tuple[str, ...]) -> Scope:
-    from iota_dagster.core.trace import Scope
+    from iota_dagster.core.tracing.trace import Scope
 
     return Scope(datetime.now(UTC) - timedelta(days=settings.id_files_days), hours, log_types)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from iota_dagster.core.arrival.listing import DeliveryHours, walk
 from iota_dagster.core.errors import ObjectRefused, ObjectTooLarge
-from iota_dagster.core.listing import DeliveryHours, walk
 from iota_dagster.core.local_objects import SCHEME, LocalObjects
 from iota_dagster.core.model import LogObject, ObjectRef
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from iota_dagster.core.correlation_requests import look, read_look
+from iota_dagster.core.correlating.requests import look, read_look
 from iota_dagster.defs.follow_up import follow_up
 from iota_dagster.defs.sensor_platform import sensor_platform
 

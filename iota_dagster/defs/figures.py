@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from iota_dagster.core import event_times, pictures
-from iota_dagster.core.event_times import EventTimes
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.hours import Hour, hour_start
 from iota_dagster.core.local_objects import SCHEME
-from iota_dagster.core.pictures import BARS
-from iota_dagster.core.road import Road
+from iota_dagster.core.observability import event_times, pictures
+from iota_dagster.core.observability.event_times import EventTimes
+from iota_dagster.core.observability.pictures import BARS
 from iota_dagster.core.store import summaries
 from iota_dagster.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from iota_dagster.core.query_requests import ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.scheduled_queries.requests import ask_for_run, judged_queries, keep_schedules
 from iota_dagster.defs.assets.correlations import correlation_figures
 from iota_dagster.defs.figures import Cell, Figures, numbers, table
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -17,7 +17,7 @@ from iota_dagster.log_types import own_log_types
 from iota_dagster.process_workers import rule_pack
 
 if TYPE_CHECKING:
-    from iota_dagster.core.querying import QueryRun
+    from iota_dagster.core.scheduled_queries.runner import QueryRun
 
 LOOK_SECONDS = 60
 
@@ -32,7 +32,9 @@ class AskedQueries(dg.Config):
 @waiting_out_outages()
 def run_due_queries(context: dg.OpExecutionContext, config: AskedQueries, platform: PlatformResource) -> None:
     """Run the queries that are due, judge their rows, look at what that means to correlation rules, and tell people."""
-    from iota_dagster.core.querying import Querying  # DuckDB: half a second that no other run should pay
+    from iota_dagster.core.scheduled_queries.runner import (
+        Querying,  # DuckDB: half a second that no other run should pay
+    )
 
     runs = Querying(platform.road).run_due(config.attempts)
     for item in runs.done:

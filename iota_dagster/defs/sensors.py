@@ -13,10 +13,10 @@ from functools import partial
 import dagster as dg
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 
+from iota_dagster.core.arrival.intake import Taken
+from iota_dagster.core.arrival.requesting import LastRun, Request, Requesting, RunState
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_key, parse_hour_key
-from iota_dagster.core.intake import Taken
-from iota_dagster.core.requesting import LastRun, Request, Requesting, RunState
 from iota_dagster.core.store import identity
 from iota_dagster.core.store.database import chunked
 from iota_dagster.defs.jobs import ingest

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import dagster as dg
 import sqlalchemy as sa
 
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_folder, hour_key, parse_hour_key
-from iota_dagster.core.road import Road
 from iota_dagster.core.store import summaries
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.lake_catalog import TableHour

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from iota_dagster.core.alerting.deliver import DeliveryReport, Tally
-from iota_dagster.core.correlating import correlator_of
-from iota_dagster.core.correlation_results import Correlated
-from iota_dagster.core.road import Road
+from iota_dagster.core.batch.road import Road
+from iota_dagster.core.correlating.correlator import correlator_of
+from iota_dagster.core.correlating.results import Correlated
 from iota_dagster.platform import Platform
 
 

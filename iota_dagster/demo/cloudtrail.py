@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from iota_dagster.core.identity import vendor_event_id
+from iota_dagster.core.dedup.identity import vendor_event_id
 from iota_dagster.demo import story
 from iota_dagster.demo.noise import noise
 from iota_dagster.demo.records import ORGANIZATION, Record

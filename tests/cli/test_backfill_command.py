@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from dagster._core.launcher import WorkerStatus
 
 from iota_dagster.cli.backfill import command
+from iota_dagster.core.batch.owner import current_owner
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.hours import Hour, hour_of
-from iota_dagster.core.owner import current_owner
-from iota_dagster.core.road import Road
 from iota_dagster.core.store import ledger, reserved_hours
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.claims import Assignment

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iota_dagster.cli import iota
+from iota_dagster.core.batch.road import Branch
 from iota_dagster.core.errors import Outage
-from iota_dagster.core.road import Branch
 from iota_dagster.core.store import ledger
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings

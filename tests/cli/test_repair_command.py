@@ -12,9 +12,9 @@ import yaml
 from click.testing import CliRunner
 
 from iota_dagster.cli import iota
+from iota_dagster.core.arrival.notification import QUEUE
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.notification import QUEUE
 from iota_dagster.core.store import identity, ledger
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from iota_dagster.cli import status
 from iota_dagster.core.errors import Outage
-from iota_dagster.core.status import Status, StatusReader
+from iota_dagster.core.observability.status import Status, StatusReader
 from iota_dagster.core.store.database import Database
 from iota_dagster.settings import load_settings
 from tests.road.world import TEN, UNKNOWN, World, drive, record, sign_in

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 
-from iota_dagster.core.content import DecodeLimits
-from iota_dagster.core.lines import NO_HEADERS, Headers
-from iota_dagster.core.records import Damage, open_records
+from iota_dagster.core.reading.content import DecodeLimits
+from iota_dagster.core.reading.lines import NO_HEADERS, Headers
+from iota_dagster.core.reading.records import Damage, open_records
 
 WINDOW = 1 << 20
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iota_dagster.core.bloom import IdFilter, capacity_for
-from iota_dagster.core.id_files import ID
+from iota_dagster.core.dedup.bloom import IdFilter, capacity_for
+from iota_dagster.core.dedup.id_files import ID
 
 WORDS = st.integers(0, 2**64 - 1)
 KEYS = st.lists(st.tuples(WORDS, WORDS), unique=True, max_size=40)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.register import Origin, register_object
 from iota_dagster.core.completeness import comparison
 from iota_dagster.core.completeness.alarms import Alarms
 from iota_dagster.core.completeness.comparison import Comparison, compare, is_covered
@@ -20,7 +21,6 @@ from iota_dagster.core.errors import ObjectMissing, Outage
 from iota_dagster.core.hours import hour_of, hour_start
 from iota_dagster.core.local_objects import LocalObjects
 from iota_dagster.core.model import LogObject, ObjectRef
-from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.alerts import list_alerts

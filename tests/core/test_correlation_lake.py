@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from iota_dagster.core.correlating import Correlator
+from iota_dagster.core.correlating.correlator import Correlator
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.errors import LakeFileDamaged, Outage
 from iota_dagster.core.hours import hour_of

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core import content, json_text
-from iota_dagster.core.content import Content, Window
-from iota_dagster.core.decode import Damage, DecodeLimits, Decoder
-from iota_dagster.core.scan import Scanner
+from iota_dagster.core.reading import content, json_text
+from iota_dagster.core.reading.content import Content, Window
+from iota_dagster.core.reading.decode import Damage, DecodeLimits, Decoder
+from iota_dagster.core.reading.scan import Scanner
 
 WINDOWS = (1, 7, 64, 1 << 20)
 some = settings(max_examples=30)

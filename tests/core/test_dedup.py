@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iota_dagster.core import id_files
-from iota_dagster.core.copies import CONFLICT, DUPLICATE, KEPT, Rows, find_uniques, judge_rows
-from iota_dagster.core.seen import Admission, SeenEvents
+from iota_dagster.core.dedup import id_files
+from iota_dagster.core.dedup.copies import CONFLICT, DUPLICATE, KEPT, Rows, find_uniques, judge_rows
+from iota_dagster.core.dedup.seen import Admission, SeenEvents
 from iota_dagster.core.storage import Storage
 from tests.core.memory_storage import MemoryStorage
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core import event_times
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
-from iota_dagster.core.event_times import LAG_NAMES
+from iota_dagster.core.observability import event_times
+from iota_dagster.core.observability.event_times import LAG_NAMES
 from iota_dagster.core.storage import open_storage
 
 NOW = datetime(2026, 11, 22, 10, 17, tzinfo=UTC)

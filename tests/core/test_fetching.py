@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from iota_dagster.core import fetching
+from iota_dagster.core.arrival.register import Origin, register_object
+from iota_dagster.core.batch import fetching
+from iota_dagster.core.batch.fetching import Spool
 from iota_dagster.core.errors import ObjectMissing, Outage
-from iota_dagster.core.fetching import Spool
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import BatchStatus, LogObject, ObjectRef
-from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.store import claims
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.claims import Assignment, ClaimLimits

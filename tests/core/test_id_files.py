@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iota_dagster.core import id_files
 from iota_dagster.core.aws.clients import ClientFactory
+from iota_dagster.core.dedup import id_files
+from iota_dagster.core.dedup.id_files import ID, IdFileLost, find, make_ids, sorted_ids
 from iota_dagster.core.errors import Outage
-from iota_dagster.core.id_files import ID, IdFileLost, find, make_ids, sorted_ids
 from iota_dagster.core.storage import Storage, open_storage
 from tests.core.memory_storage import MemoryStorage
 

@@ -10,7 +10,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.identity import digest, digests, fingerprint, fingerprints, placed_event_id, vendor_event_id
+from iota_dagster.core.dedup.identity import (
+    digest,
+    digests,
+    fingerprint,
+    fingerprints,
+    placed_event_id,
+    vendor_event_id,
+)
 
 words = st.text(alphabet='ab ,:{}[]"\\\n\té1e', max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words

@@ -21,15 +21,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core import ingest as ingest_module
-from iota_dagster.core import parts as parts_module
-from iota_dagster.core.classify import Place, classify
-from iota_dagster.core.decode import DecodeLimits
+from iota_dagster.core.dedup.identity import digest, fingerprint, placed_event_id
 from iota_dagster.core.hours import hour_of, hour_start
-from iota_dagster.core.identity import digest, fingerprint, placed_event_id
-from iota_dagster.core.ingest import Ingested, IngestOptions, IngestTask, Part, ingest
+from iota_dagster.core.ingest import ingest as ingest_module
+from iota_dagster.core.ingest import parts as parts_module
+from iota_dagster.core.ingest.classify import Place, classify
+from iota_dagster.core.ingest.ingest import Ingested, IngestOptions, IngestTask, Part, ingest
 from iota_dagster.core.lake.schema import PART_COLUMNS, part_schema, table_schema
 from iota_dagster.core.model import LogObject, ObjectStatus
+from iota_dagster.core.reading.decode import DecodeLimits
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.sources.base import Readings
 from iota_dagster.core.sources.cloudtrail import CloudTrail
@@ -368,7 +368,7 @@ def test_tasks_and_results_cross_a_process_border(bench: Bench) -> None:
 
 def test_a_worker_starts_without_heavy_imports() -> None:
     heavy = "{'dagster', 'pandas', 'sqlalchemy', 'boto3', 'great_expectations', 'duckdb', 'pydantic'}"
-    code = f"import sys, iota_dagster.core.ingest; print({heavy} & set(sys.modules))"
+    code = f"import sys, iota_dagster.core.ingest.ingest; print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
 

@@ -20,16 +20,16 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core import intake as intake_module
+from iota_dagster.core.arrival import intake as intake_module
+from iota_dagster.core.arrival.intake import Intake, Outcome, Taken, origins
+from iota_dagster.core.arrival.notification import MessageKind
+from iota_dagster.core.arrival.register import Origin
+from iota_dagster.core.arrival.spooling import EventSpool
 from iota_dagster.core.aws.queue import SqsQueue
 from iota_dagster.core.errors import ObjectMissing, Outage
-from iota_dagster.core.intake import Intake, Outcome, Taken, origins
 from iota_dagster.core.local_objects import LocalObjects
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.model import LogObject, ObjectRef, ObjectStatus
-from iota_dagster.core.notification import MessageKind
-from iota_dagster.core.register import Origin
-from iota_dagster.core.spooling import EventSpool
 from iota_dagster.core.store import messages, quarantine
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects

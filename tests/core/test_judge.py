@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iota_dagster.core import judge
+from iota_dagster.core.batch.work import WorkFolder
 from iota_dagster.core.detection.key_values import MemoryValues
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
-from iota_dagster.core.ingest import Part
+from iota_dagster.core.ingest.ingest import Part
+from iota_dagster.core.judging import judge
 from iota_dagster.core.sources import source_of
-from iota_dagster.core.work import WorkFolder
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.register import Origin, register_object
 from iota_dagster.core.model import ObjectRef, ObjectStatus
-from iota_dagster.core.register import Origin, register_object
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core.lines import Headers
+from iota_dagster.core.reading.lines import Headers
 from tests.core.reading import read
 
 WINDOWS = (1, 7, 64, 1 << 20)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core.arrival.listing import Bounds, DeliveryHours, Page, walk
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions
 from iota_dagster.core.aws.s3_listing import S3Folders
 from iota_dagster.core.errors import ObjectRefused, Outage, SettingsError
 from iota_dagster.core.hours import Hour, hour_of, hour_start
-from iota_dagster.core.listing import Bounds, DeliveryHours, Page, walk
 from iota_dagster.core.model import ObjectRef
 from iota_dagster.core.objects import Objects
 from tests.aws import Aws, own_session

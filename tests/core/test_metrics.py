@@ -22,12 +22,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from iota_dagster.core import metrics
 from iota_dagster.core.errors import Outage
-from iota_dagster.core.exposition import FiguresCollector, bounded, exposed, from_store
-from iota_dagster.core.figure_source import HANGS_SECONDS, Samples, Source
-from iota_dagster.core.figures import Figures, Step
-from iota_dagster.core.metrics import FAMILIES, Kind, family_of, metrics_page
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.exposition import FiguresCollector, bounded, exposed, from_store
+from iota_dagster.core.observability.figure_source import HANGS_SECONDS, Samples, Source
+from iota_dagster.core.observability.figures import Figures, Step
+from iota_dagster.core.observability.metrics import FAMILIES, Kind, family_of, metrics_page
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.figures import Total, merged
@@ -497,7 +497,7 @@ def test_families_follow_the_conventions_of_prometheus() -> None:
 
 def test_the_page_of_the_metrics_is_current() -> None:
     page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
-    assert page == metrics_page(), "run `make docs`, or python -m iota_dagster.core.metrics > docs/metrics.md"
+    assert page == metrics_page(), "run `make docs`"
 
 
 def test_a_run_pays_nothing_for_the_server() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.cli.message import command as message
+from iota_dagster.core.arrival.notification import CarriedEvent, Message, MessageKind, read_message
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.notification import CarriedEvent, Message, MessageKind, read_message
 
 
 def s3_record(key: str = "a.gz", name: str = "ObjectCreated:Put", **more: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core.arrival.object_key import KeyFacts, KeyKind, parse_object_key
 from iota_dagster.core.hours import hour_key
-from iota_dagster.core.object_key import KeyFacts, KeyKind, parse_object_key
 
 TRAIL = "123456789012_CloudTrail_us-east-1_20230710T1205Z_x9kHmzMa7cx6l9wM.json.gz"
 

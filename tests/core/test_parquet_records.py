@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core import parquet_file
-from iota_dagster.core.parquet_footer import Footer, RowGroup
-from iota_dagster.core.records import open_records
+from iota_dagster.core.reading import parquet_file
+from iota_dagster.core.reading.parquet_footer import Footer, RowGroup
+from iota_dagster.core.reading.records import open_records
 from tests.core.reading import Read, read
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)

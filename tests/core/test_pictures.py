@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core import pictures
-from iota_dagster.core.event_times import LAG_NAMES
+from iota_dagster.core.observability import pictures
+from iota_dagster.core.observability.event_times import LAG_NAMES
 
 LARGEST = 10_000
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.batch.road import Branch
 from iota_dagster.core.lake.expiry import bring_back
 from iota_dagster.core.quality import accounting
 from iota_dagster.core.quality.accounting import Accountant, Astray
 from iota_dagster.core.quality.files import FileReader
 from iota_dagster.core.quality.resting import LONGEST_WAIT, REST, has_rested
-from iota_dagster.core.road import Branch
 from iota_dagster.core.store import accounting as store
 from iota_dagster.core.store.accounting import Changes
 from iota_dagster.core.store.lake_catalog import LakeFile

@@ -9,7 +9,7 @@ import pytest
 from iota_dagster.core.detection.verdict import RuleMatch
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import Match
-from iota_dagster.core.query_rows import Occasion, match_of_row, plain, row_id
+from iota_dagster.core.scheduled_queries.rows import Occasion, match_of_row, plain, row_id
 
 DUE = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iota_dagster.core.content import DecodeLimits
-from iota_dagster.core.decode import Decoder
-from iota_dagster.core.records import open_records
+from iota_dagster.core.reading.content import DecodeLimits
+from iota_dagster.core.reading.decode import Decoder
+from iota_dagster.core.reading.records import open_records
 from tests.core.reading import read
 
 WINDOWS = (1, 7, 1 << 20)

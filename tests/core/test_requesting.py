@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.register import Origin, register_object
+from iota_dagster.core.arrival.requesting import BACKLOG_AT_ONCE, LastRun, Requesting, RunState
 from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.model import BatchStatus, ObjectRef
-from iota_dagster.core.register import Origin, register_object
-from iota_dagster.core.requesting import BACKLOG_AT_ONCE, LastRun, Requesting, RunState
 from iota_dagster.core.store import ledger, reserved_hours
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import batches, claims, log_objects

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from iota_dagster.core import reserving as subject
+from iota_dagster.core.arrival import reserving as subject
+from iota_dagster.core.arrival.reserving import RESERVED, reserving
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.reserving import RESERVED, reserving
 from iota_dagster.core.store import reserved_hours
 from iota_dagster.core.store.database import Database
 

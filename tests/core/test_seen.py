@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iota_dagster.core import bloom_files, id_files
 from iota_dagster.core.aws.clients import ClientFactory
-from iota_dagster.core.bloom import IdFilter
-from iota_dagster.core.bloom_files import HourFilter, filter_path
+from iota_dagster.core.dedup import bloom_files, id_files
+from iota_dagster.core.dedup.bloom import IdFilter
+from iota_dagster.core.dedup.bloom_files import HourFilter, filter_path
+from iota_dagster.core.dedup.id_files import ID, sorted_ids
+from iota_dagster.core.dedup.seen import Admission, BloomOptions, SeenEvents
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import parse_hour_key
-from iota_dagster.core.id_files import ID, sorted_ids
-from iota_dagster.core.seen import Admission, BloomOptions, SeenEvents
 from iota_dagster.core.storage import Storage, open_storage
 from tests.core.memory_storage import MemoryStorage
 

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core.arrival.notification import CarriedEvent, read_message
+from iota_dagster.core.arrival.object_key import parse_object_key
+from iota_dagster.core.arrival.spooling import EventSpool, event_id, spooled_prefix
 from iota_dagster.core.errors import ObjectMissing, ObjectRefused, Outage
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.local_objects import LocalObjects
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.model import LogObject, ObjectRef
-from iota_dagster.core.notification import CarriedEvent, read_message
-from iota_dagster.core.object_key import parse_object_key
-from iota_dagster.core.spooling import EventSpool, event_id, spooled_prefix
 from iota_dagster.core.store import spooled_events
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.batch.owner import current_owner
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import ObjectStatus
-from iota_dagster.core.owner import current_owner
-from iota_dagster.core.status import Lag, Status, StatusReader
+from iota_dagster.core.observability.status import Lag, Status, StatusReader
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.hour_requests import due_hours
 from iota_dagster.core.store.ledger import pending_hours

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from iota_dagster.core.arrival.notification import QUEUE
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.notification import QUEUE
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.rebuilt import RebuiltObject, enter_objects, known_until

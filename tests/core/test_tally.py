@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from iota_dagster.core.content import DecodeLimits
-from iota_dagster.core.ingest_model import IngestOptions, IngestTask
+from iota_dagster.core.ingest.ingest_model import IngestOptions, IngestTask
+from iota_dagster.core.ingest.tally import TOO_MANY_REJECTED, ObjectTally
 from iota_dagster.core.model import LogObject, ObjectStatus
-from iota_dagster.core.tally import TOO_MANY_REJECTED, ObjectTally
+from iota_dagster.core.reading.content import DecodeLimits
 
 OBJECT = LogObject(1, "logs", "a.log", "etag", 10, "main", None, None, 490_000, ObjectStatus.CLAIMED, "log")
 OPTIONS = IngestOptions("batch-1", datetime(2025, 11, 22, tzinfo=UTC), DecodeLimits(), quarantine_records=2)

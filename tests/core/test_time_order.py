@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core import time_order
+from iota_dagster.core.judging import time_order
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc")), max_size=12)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.id_search import IdSearch, spellings
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.alerts import list_alerts
-from iota_dagster.core.trace import Fate, Scope, Trace
-from iota_dagster.core.tracing import Tracer
+from iota_dagster.core.tracing.id_search import IdSearch, spellings
+from iota_dagster.core.tracing.trace import Fate, Scope, Trace
+from iota_dagster.core.tracing.tracing import Tracer
 from iota_dagster.platform import Platform
 from tests.road.world import ACCOUNT, LOG_TYPE, NINE, NOW, TEN, UNKNOWN, World, drive, record, run_once, sign_in
 

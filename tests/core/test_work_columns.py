@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from iota_dagster.core.content import DecodeLimits
+from iota_dagster.core.batch.work import WorkArea
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.ingest import IngestOptions, IngestTask, ingest
+from iota_dagster.core.ingest.ingest import IngestOptions, IngestTask, ingest
 from iota_dagster.core.lake.schema import table_schema
 from iota_dagster.core.lake.writer import write_hours
 from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.model import LogObject, ObjectStatus
+from iota_dagster.core.reading.content import DecodeLimits
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.sources.registry import use_log_types
-from iota_dagster.core.work import WorkArea
 from tests.core.sources.user_types import PLAIN, schema_of
 
 HOUR = hour_of(datetime(2025, 11, 22, 10, tzinfo=UTC))

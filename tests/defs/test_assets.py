@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from iota_dagster.cli import iota
-from iota_dagster.core.fetching import Fetched
+from iota_dagster.core.batch.fetching import Fetched
+from iota_dagster.core.batch.road import Judged, Road
 from iota_dagster.core.hours import Hour, hour_of
 from iota_dagster.core.model import Batch
-from iota_dagster.core.road import Judged, Road
 from iota_dagster.core.store import reserved_hours
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.claims import Assignment

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.register import register_objects
 from iota_dagster.core.completeness.freshness import FEWEST_GAPS
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.local_objects import SCHEME
-from iota_dagster.core.register import register_objects
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import log_objects

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from iota_dagster.core import metrics
 from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.observability import metrics
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import Database
 from iota_dagster.defs.resources import resources

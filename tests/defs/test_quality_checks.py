@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.register import register_objects
 from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.expiry import bring_back
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.quality.resting import LONGEST_WAIT, REST
-from iota_dagster.core.register import register_objects
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.schema import batches, lake_files, log_objects
 from iota_dagster.defs.assets import ASSETS

@@ -17,10 +17,10 @@ import yaml
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
 
+from iota_dagster.core.arrival.register import register_objects
+from iota_dagster.core.arrival.requesting import LastRun, RunState
 from iota_dagster.core.hours import hour_key, hour_of
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.register import register_objects
-from iota_dagster.core.requesting import LastRun, RunState
 from iota_dagster.core.store import identity, ledger
 from iota_dagster.core.store.schema import hour_requests
 from iota_dagster.definitions import defs

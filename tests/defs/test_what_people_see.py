@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.pictures import INLINE
+from iota_dagster.core.observability.pictures import INLINE
 from iota_dagster.definitions import defs
 from iota_dagster.defs.assets import ASSETS
 from iota_dagster.defs.assets.tables import TABLES

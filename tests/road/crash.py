@@ -20,14 +20,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from iota_dagster.core.fetching import Spool
+from iota_dagster.core.batch.fetching import Spool
+from iota_dagster.core.batch.work import WorkArea
 from iota_dagster.core.hours import Hour
+from iota_dagster.core.ingest.parts import PartFiles
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_storage import LocalStorage
-from iota_dagster.core.parts import PartFiles
 from iota_dagster.core.sources import source_of
-from iota_dagster.core.work import WorkArea
 from iota_dagster.destinations import json_lines
 from iota_dagster.process_workers import close_workers
 from tests.road.parsers import parser

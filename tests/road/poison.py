@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from iota_dagster.core import decoding
+from iota_dagster.core.batch import decoding
 from tests.road.world import World, run_once
 
 MARK = "deadly"

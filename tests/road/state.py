@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from iota_dagster.core import id_files
+from iota_dagster.core.dedup import id_files
+from iota_dagster.core.dedup.identity import digest
+from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.identity import digest
 from iota_dagster.core.lake import alert_matches
-from iota_dagster.core.seen import Admission
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store import correlations
 from iota_dagster.core.store.schema import (

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from iota_dagster.core.batch.prepare import CannotDoAgain
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.prepare import CannotDoAgain
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.platform import Platform
 from tests.road.state import alert_lines, assert_same, check_invariants, state_of

@@ -7,11 +7,11 @@ import hashlib
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.ownership import MARKER
 from iota_dagster.core.lake.schema import table_schema
-from iota_dagster.core.road import Road
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store.lake_catalog import LakeFile, files_of
 from iota_dagster.core.store.schema import batches, lake_files, lake_hours, retired_files

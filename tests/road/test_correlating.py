@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from iota_dagster.core.correlating import correlator_of, left_over
+from iota_dagster.core.batch.road import Branch
+from iota_dagster.core.correlating.correlator import correlator_of, left_over
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.road import Branch
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.schema import matches
 from iota_dagster.platform import Platform

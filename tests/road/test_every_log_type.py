@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.notification import QUEUE
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.notification import QUEUE
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.store.schema import alerts, log_objects, matches, quarantine
 from iota_dagster.platform import Platform, open_platform

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core import bloom_files
-from iota_dagster.core.bloom import IdFilter
-from iota_dagster.core.maintenance import Housekeeping, Keep
-from iota_dagster.core.road import Branch
+from iota_dagster.core.batch.road import Branch
+from iota_dagster.core.dedup import bloom_files
+from iota_dagster.core.dedup.bloom import IdFilter
+from iota_dagster.core.recovery.maintenance import Housekeeping, Keep
 from iota_dagster.core.store import quarantine
 from iota_dagster.platform import Platform
 from tests.road.parsers import DROPPED, parser

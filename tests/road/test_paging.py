@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from unittest.mock import patch
 
-from iota_dagster.core import decoding
+from iota_dagster.core.batch import decoding
 from iota_dagster.core.store import quarantine
 from iota_dagster.platform import Platform
 from tests.road.parsers import DROPPED, parser

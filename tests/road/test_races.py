@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from iota_dagster.core.batch.prepare import Committed
+from iota_dagster.core.batch.work import WorkFolder
 from iota_dagster.core.errors import VersionConflict
-from iota_dagster.core.ingest import Part
-from iota_dagster.core.prepare import Committed
+from iota_dagster.core.ingest.ingest import Part
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store.commit import Commit
-from iota_dagster.core.work import WorkFolder
 from iota_dagster.platform import Platform
 from tests.platform.waiting import wait_until
 from tests.road.crash import run_quietly

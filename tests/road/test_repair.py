@@ -15,7 +15,7 @@ from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.ownership import MARKER, ForeignLake, adopt
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.local_storage import LocalStorage
-from iota_dagster.core.repair import Repair
+from iota_dagster.core.recovery.repair import Repair
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store import identity, lake_catalog
 from iota_dagster.core.store.schema import announced_generations, batches, lake_files, log_objects, retired_files

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.repair import Repair, Repaired
+from iota_dagster.core.recovery.repair import Repair, Repaired
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store.backup import backup, restore
 from iota_dagster.core.store.schema import retired_files

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.querying import Querying
+from iota_dagster.core.scheduled_queries.runner import Querying
 from iota_dagster.platform import Platform
 from tests.road.world import ACCOUNT, NOW, World, drive, record
 

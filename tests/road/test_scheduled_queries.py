@@ -9,13 +9,13 @@ from typing import NoReturn
 
 import pytest
 
-from iota_dagster.core import querying
 from iota_dagster.core.errors import LakeFileDamaged, Outage
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.query_requests import Asked, ask_for_run, judged_queries, keep_schedules
-from iota_dagster.core.querying import MOST_ROWS, DueRuns, Querying, QueryRun
+from iota_dagster.core.scheduled_queries import runner
+from iota_dagster.core.scheduled_queries.requests import Asked, ask_for_run, judged_queries, keep_schedules
+from iota_dagster.core.scheduled_queries.runner import MOST_ROWS, DueRuns, Querying, QueryRun
 from iota_dagster.core.store import scheduled_queries as store
 from iota_dagster.core.store.alerts import list_alerts
 from iota_dagster.core.store.lake_catalog import files_of
@@ -226,7 +226,7 @@ def test_what_was_told_of_a_failing_query_is_over_once_it_is_disabled_or_gone(
     assert alerts(filled) == [(title, "open")], "nobody knows what a file says that cannot be read"
     (world.rules / "addresses.yml").write_text(disabled)
     with monkeypatch.context() as patch:
-        patch.setattr(querying, "publish_unit", damaged)
+        patch.setattr(runner, "publish_unit", damaged)
         run(world, NOW + 2 * LATER)
     assert alerts(filled) == [(title, "open")], "what cannot be written stops no query, and is tried again"
     run(world, NOW + 2 * LATER)

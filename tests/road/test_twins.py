@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from iota_dagster.core.attempts import MOST_DECODINGS
-from iota_dagster.core.decoding import Prepared
+from iota_dagster.core.arrival.register import Origin, register_object
+from iota_dagster.core.batch.attempts import MOST_DECODINGS
+from iota_dagster.core.batch.decoding import Prepared
+from iota_dagster.core.batch.prepare import Preparer
+from iota_dagster.core.batch.road import Branch, Road
 from iota_dagster.core.errors import ObjectMissing, Outage, WorkFilesLost
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import LogObject, ObjectRef
 from iota_dagster.core.objects import ObjectReader
-from iota_dagster.core.prepare import Preparer
-from iota_dagster.core.register import Origin, register_object
-from iota_dagster.core.road import Branch, Road
 from iota_dagster.core.store import quarantine
 from iota_dagster.core.store.batches import RunIdentity
 from iota_dagster.core.store.commit import MembersChanged

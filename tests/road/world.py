@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from iota_dagster.core.correlating import correlator_of
+from iota_dagster.core.batch.road import Branch, Road
+from iota_dagster.core.correlating.correlator import correlator_of
 from iota_dagster.core.hours import Hour, hour_of, hour_start
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import ObjectRef
-from iota_dagster.core.road import Branch, Road
 from iota_dagster.core.store import ledger
 from iota_dagster.core.store.claims import ClaimLimits
 from iota_dagster.platform import Platform, open_platform

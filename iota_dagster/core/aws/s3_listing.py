@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from iota_dagster.core.arrival.listing import Page
 from iota_dagster.core.aws.s3_objects import bare_etag, read_faults
-from iota_dagster.core.listing import Page
 from iota_dagster.core.model import ObjectRef
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pyarrow as pa
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.values import is_never
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.judge import COLUMNS, portions, spliced
+from iota_dagster.core.judging.judge import COLUMNS, portions, spliced
+from iota_dagster.core.judging.rule_view import columns_of
+from iota_dagster.core.judging.sieve import Sieve
 from iota_dagster.core.lake.history import PastFile, read_columns
 from iota_dagster.core.lake.schema import table_schema
-from iota_dagster.core.rule_view import columns_of
-from iota_dagster.core.sieve import Sieve
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.storage import Storage
 

@@ -11,7 +11,7 @@ from iota_dagster.core.backtest.candidates import ENVELOPE, Candidates
 from iota_dagster.core.backtest.report import Sample
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 from iota_dagster.core.errors import RuleError
-from iota_dagster.core.judge import as_match
+from iota_dagster.core.judging.judge import as_match
 from iota_dagster.core.model import Match
 
 MOST_MATCHES = 1_000_000

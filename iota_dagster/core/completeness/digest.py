@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from iota_dagster.core.content import Content, DecodeLimits
 from iota_dagster.core.errors import IotaError
 from iota_dagster.core.hours import Hour, hour_key, hour_start
+from iota_dagster.core.reading.content import Content, DecodeLimits
 
 MOST_BYTES = 64 << 20
 """The largest digest that is read, uncompressed: some 150,000 files in an hour of one account and region."""

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from iota_dagster.core.arrival.register import Origin, is_log, register_objects
 from iota_dagster.core.model import ObjectRef, ObjectStatus
-from iota_dagster.core.register import Origin, is_log, register_objects
 from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store.database import Database, chunked
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from iota_dagster.core.alerting.text import storable_text
+from iota_dagster.core.arrival.object_key import KeyKind, parse_object_key
 from iota_dagster.core.completeness.digest import (
     BACKFILL,
     Digest,
@@ -21,7 +22,6 @@ from iota_dagster.core.completeness.signature import SignatureSource, check_sign
 from iota_dagster.core.errors import ObjectError, Outage
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.model import LogObject
-from iota_dagster.core.object_key import KeyKind, parse_object_key
 from iota_dagster.core.objects import ObjectReader
 from iota_dagster.core.store import completeness as store
 from iota_dagster.core.store.completeness import DigestRow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from iota_dagster.core.decode import Decoder
+from iota_dagster.core.reading.decode import Decoder
 
 LOG_TYPE = "AWS.CloudTrail"
 _ENDINGS = (".gz", ".json", ".jsonl", ".log")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from iota_dagster.core.identity import DIGEST_BYTES
+from iota_dagster.core.dedup.identity import DIGEST_BYTES
 from iota_dagster.core.sources.base import INDICATORS, Source
 from iota_dagster.core.sources.columns import MOMENT, TEXT, WORDS
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from iota_dagster.core.batch.work import WorkFolder
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake.generation import NewFile
 from iota_dagster.core.lake.parquet import open_writer
 from iota_dagster.core.memory import release_memory
-from iota_dagster.core.work import WorkFolder
 
 HOURS_AT_ONCE = 48
 """Open Parquet files of one pass; a batch that touches more hours takes more passes."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from iota_dagster.core.lines import Headers
+from iota_dagster.core.reading.lines import Headers
 from iota_dagster.core.sources.base import HeadedSource, Source
 
 SURE_WORDS = 4

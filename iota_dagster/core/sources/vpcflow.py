@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.json_text import is_utf8
+from iota_dagster.core.reading.json_text import is_utf8
 from iota_dagster.core.sources.base import Readings, Shape
 from iota_dagster.core.sources.vpcflow_columns import Columns, Rejected, complete, of_lines, of_rows, readings
 from iota_dagster.core.sources.vpcflow_fields import HEADER_STARTS, KINDS, LAYOUT, names_in

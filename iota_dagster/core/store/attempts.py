@@ -6,9 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from iota_dagster.core import metrics
 from iota_dagster.core.errors import ObjectError
 from iota_dagster.core.model import Batch, BatchStatus, LogObject, ObjectStatus
+from iota_dagster.core.observability import metrics
 from iota_dagster.core.store import figures, ledger
 from iota_dagster.core.store.batches import RunIdentity, load
 from iota_dagster.core.store.claims import open_batch

@@ -13,10 +13,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.errors import IotaError, VersionConflict
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import Batch, BatchStatus, ObjectOutcome, ObjectStatus, QuarantineItem
-from iota_dagster.core.seen import Admission
 from iota_dagster.core.store.database import chunked, insert_ignore
 from iota_dagster.core.store.schema import admissions, batches, duplicates, event_hours, log_objects, quarantine
 

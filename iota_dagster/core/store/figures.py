@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from iota_dagster.core import metrics
 from iota_dagster.core.alerting.paging import oldest_to_send
-from iota_dagster.core.figures import Figures, Series, Step
-from iota_dagster.core.metrics import Family, Kind, family_of
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.figures import Figures, Series, Step
+from iota_dagster.core.observability.metrics import Family, Kind, family_of
 from iota_dagster.core.store.database import Database, chunked, upsert
 from iota_dagster.core.store.schema import alerts, batch_figures, batches, figure_totals, log_objects
 

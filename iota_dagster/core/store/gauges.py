@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from iota_dagster.core import metrics
-from iota_dagster.core.figures import Figures
 from iota_dagster.core.hours import hour_of
-from iota_dagster.core.metrics import Family
 from iota_dagster.core.model import ObjectStatus
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.figures import Figures
+from iota_dagster.core.observability.metrics import Family
 from iota_dagster.core.store import messages, operations
 from iota_dagster.core.store.schema import admissions, batches, deliveries, lake_files, log_objects, quarantine
 

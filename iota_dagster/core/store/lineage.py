@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.seen import Admission
 from iota_dagster.core.store.commit import EventHour, as_admission
 from iota_dagster.core.store.schema import (
     admissions,

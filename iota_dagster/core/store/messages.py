@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from iota_dagster.core import metrics
+from iota_dagster.core.observability import metrics
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.database import insert_ignore
 from iota_dagster.core.store.schema import message_counts, quarantine

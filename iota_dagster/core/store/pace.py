@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from iota_dagster.core import metrics
-from iota_dagster.core.figures import Step
 from iota_dagster.core.hours import Hour
+from iota_dagster.core.observability import metrics
+from iota_dagster.core.observability.figures import Step
 from iota_dagster.core.store import figures
 from iota_dagster.core.store.completeness import last_hour
 from iota_dagster.core.store.database import chunked

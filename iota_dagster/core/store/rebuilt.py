@@ -13,10 +13,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from iota_dagster.core.arrival.notification import QUEUE
+from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.model import BatchStatus, ObjectStatus
-from iota_dagster.core.notification import QUEUE
-from iota_dagster.core.seen import Admission
 from iota_dagster.core.store.batches import ask_again
 from iota_dagster.core.store.commit import EventHour
 from iota_dagster.core.store.database import chunked, insert_ignore, upsert

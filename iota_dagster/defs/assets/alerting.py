@@ -8,10 +8,10 @@ from functools import partial
 import dagster as dg
 import sqlalchemy as sa
 
-from iota_dagster.core import event_times
+from iota_dagster.core.batch.road import Branch, Judged, Road
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.road import Branch, Judged, Road
+from iota_dagster.core.observability import event_times
 from iota_dagster.core.store import rule_packs, summaries
 from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lag_histogram, lags, numbers, table
 from iota_dagster.defs.logs import BatchLog

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from iota_dagster.core.correlation_results import Correlated
+from iota_dagster.core.correlating.results import Correlated
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.lake.catalog import Registered
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.road import Road
 from iota_dagster.core.store import batches as batch_store
 from iota_dagster.core.store import claims, lake_catalog
 from iota_dagster.core.store.batches import RunIdentity

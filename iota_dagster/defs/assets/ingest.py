@@ -7,17 +7,17 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 import dagster as dg
 import sqlalchemy as sa
 
-from iota_dagster.core import event_times
+from iota_dagster.core.arrival.reserving import reserving
 from iota_dagster.core.aws.requests import RequestCounts
+from iota_dagster.core.batch.fetching import Fetched
+from iota_dagster.core.batch.prepare import CannotDoAgain, Committed
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.errors import WorkFilesLost
-from iota_dagster.core.fetching import Fetched
 from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.ingest.parser import parser_version
 from iota_dagster.core.local_objects import SCHEME
 from iota_dagster.core.model import LogObject, QuarantineItem
-from iota_dagster.core.parser import parser_version
-from iota_dagster.core.prepare import CannotDoAgain, Committed
-from iota_dagster.core.reserving import reserving
-from iota_dagster.core.road import Road
+from iota_dagster.core.observability import event_times
 from iota_dagster.core.store import ledger, summaries
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, lags, numbers, place, plain, table, timeline
 from iota_dagster.defs.logs import BatchLog

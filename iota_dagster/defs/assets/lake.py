@@ -7,10 +7,10 @@ from functools import partial
 
 import dagster as dg
 
-from iota_dagster.core import event_times
+from iota_dagster.core.batch.road import Branch, Published, Road
 from iota_dagster.core.errors import WorkFilesLost
-from iota_dagster.core.event_times import EventTimes
-from iota_dagster.core.road import Branch, Published, Road
+from iota_dagster.core.observability import event_times
+from iota_dagster.core.observability.event_times import EventTimes
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.defs.figures import Figures, Stopwatch, lag_histogram, lags, numbers, place, timeline

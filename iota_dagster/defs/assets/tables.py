@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import dagster as dg
 import pyarrow as pa
 
-from iota_dagster.core import event_times
 from iota_dagster.core.errors import IotaError
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.compaction import compact
 from iota_dagster.core.lake.tables import lake_tables, table_descriptions
+from iota_dagster.core.observability import event_times
 from iota_dagster.core.store import lake_catalog, summaries
 from iota_dagster.defs.assets.alerting import alerts
 from iota_dagster.defs.assets.lake import lake

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import PrivateAttr
 
+from iota_dagster.core.batch.road import Road
 from iota_dagster.core.errors import IotaError, SettingsError
-from iota_dagster.core.road import Road
 from iota_dagster.core.store import figures
 from iota_dagster.defs.resources.accounts import AccountsResource
 from iota_dagster.defs.resources.seen_events import SeenEventsResource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 from pydantic import Field
 
-from iota_dagster.core.seen import BloomOptions
+from iota_dagster.core.dedup.seen import BloomOptions
 from iota_dagster.settings import Settings
 
 

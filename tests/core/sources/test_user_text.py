@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.records import open_records
+from iota_dagster.core.reading.records import open_records
 from iota_dagster.core.sources import user_text
 from iota_dagster.core.sources.base import HeadedSource, Source
 from iota_dagster.core.sources.classifier import Classifier

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.core.errors import RecordRejected
-from iota_dagster.core.rule_view import columns_of, raw_shaped
+from iota_dagster.core.judging.rule_view import columns_of, raw_shaped
 from iota_dagster.core.sources.base import HeadedSource
 from iota_dagster.core.sources.classifier import Classifier
 from iota_dagster.core.sources.headers import headers_within

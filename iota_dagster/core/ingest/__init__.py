@@ -1,0 +1,1 @@
+"""Records → events: classified, read into rows, every one of them accounted for."""

@@ -1,0 +1,1 @@
+"""Where an event came from, and what became of it."""
