@@ -28,9 +28,9 @@ import msgspec
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.pack_cache import read_rules
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers, Task
+from iota_dagster.core.detection.routing.values import Values
 from iota_dagster.core.detection.rule import Rule, RulePack
-from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
-from iota_dagster.core.detection.values import Values
 from iota_dagster.core.detection.verdict import RuleMatch
 from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.demo.cloudtrail import generate
@@ -222,7 +222,7 @@ def _print_tests(path: Path) -> None:
 
 
 def _print_coverage(folder: Path, logs: Path, truth: Path | None, techniques: Path | None) -> None:
-    from iota_dagster.core.detection.coverage import measure, read_truth
+    from iota_dagster.core.detection.authoring.coverage import measure, read_truth
 
     report = measure(load_rules([folder]), logs, read_truth(truth) if truth else (), techniques)
     print(f"{report.detected} of {report.detonated} attacks detected; {len(report.alerts)} alerts, ", end="")

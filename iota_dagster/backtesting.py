@@ -11,7 +11,7 @@ from iota_dagster.core.backtest.report import BacktestReport
 from iota_dagster.core.backtest.rules import choose
 from iota_dagster.core.backtest.run import History, backtest
 from iota_dagster.core.detection.pack_cache import read_rules
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
+from iota_dagster.core.detection.processes.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.errors import RuleError
 from iota_dagster.process_workers import default_workers, rule_pack
 from iota_dagster.settings import Settings

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from iota_dagster.core.detection.overlays import apply, read_overlays
 from iota_dagster.core.detection.pack_cache import read_rules
+from iota_dagster.core.detection.processes.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.workers import WorkerPool, usable_cores
 from iota_dagster.settings import Settings
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.rules import LOG_TYPE, as_json, copies, events, judge, judge_unrouted, of_log_type
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.routing.values import Values
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.values import Values
 
 RULES = Path(__file__).parent.parent / "rules" / "aws_cloudtrail"
 EVENTS = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.detection.rule_workers import Task
+from iota_dagster.core.detection.processes.rule_workers import Task
 from iota_dagster.process_workers import close_workers, rules_of_a_run
 from iota_dagster.settings import Settings
 from tests.road.world import LOG_TYPE, World, sign_in

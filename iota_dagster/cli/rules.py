@@ -22,8 +22,8 @@ from iota_dagster.cli import (
 )
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
 from iota_dagster.cli.text import printable
-from iota_dagster.core.detection.folder_tests import run_folder_tests
-from iota_dagster.core.detection.test_report import TestFailure, TestReport
+from iota_dagster.core.detection.authoring.folder_tests import run_folder_tests
+from iota_dagster.core.detection.authoring.test_report import TestFailure, TestReport
 from iota_dagster.core.workers import usable_cores
 
 

@@ -13,7 +13,7 @@ from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_ru
 from iota_dagster.cli.text import printable
 
 if TYPE_CHECKING:
-    from iota_dagster.core.detection.coverage import CoverageReport, Outcome, RaisedAlert
+    from iota_dagster.core.detection.authoring.coverage import CoverageReport, Outcome, RaisedAlert
 
 
 @click.command("coverage")
@@ -36,7 +36,7 @@ def command(paths: Paths, logs: Path, truth: Path | None, techniques: Path | Non
     PATH is a folder of rules or the YAML file of one, by default ./rules. The ground truth is a JSON list of
     {technique, detonate: {calls: [{eventID}]}}. Alerts are grouped as in production.
     """
-    from iota_dagster.core.detection.coverage import measure, read_truth
+    from iota_dagster.core.detection.authoring.coverage import measure, read_truth
     from iota_dagster.core.detection.loader import load_rules
 
     with quiet_rules():

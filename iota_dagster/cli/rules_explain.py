@@ -12,7 +12,7 @@ import click
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument
 
 if TYPE_CHECKING:
-    from iota_dagster.core.detection.explain import Explanation, FieldNeed
+    from iota_dagster.core.detection.authoring.explain import Explanation, FieldNeed
 
 _SHOWN = 12
 """Values that a line names; the JSON has them all."""
@@ -28,7 +28,7 @@ def command(rule_id: str, paths: Paths, as_json: bool) -> None:
     It is shown only those events that can match by what its code says of top-level fields; here is what was understood
     of it. The overlays of the settings are laid over it.
     """
-    from iota_dagster.core.detection.explain import explain
+    from iota_dagster.core.detection.authoring.explain import explain
     from iota_dagster.core.detection.loader import load_rules
     from iota_dagster.core.detection.overlays import read_overlays
     from iota_dagster.core.sources import SOURCES

@@ -11,7 +11,7 @@ import click
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
 
 if TYPE_CHECKING:
-    from iota_dagster.core.detection.lint import LintReport
+    from iota_dagster.core.detection.authoring.lint import LintReport
 
 
 @click.command("lint")
@@ -23,7 +23,7 @@ def command(paths: Paths, strict: bool, as_json: bool) -> None:
 
     PATH is a folder of rules or the YAML file of one.
     """
-    from iota_dagster.core.detection.lint import lint
+    from iota_dagster.core.detection.authoring.lint import lint
     from iota_dagster.log_types import own_log_types
     from iota_dagster.settings import load_settings
 

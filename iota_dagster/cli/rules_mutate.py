@@ -11,7 +11,7 @@ import click
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
 
 if TYPE_CHECKING:
-    from iota_dagster.core.detection.mutation import MutationReport
+    from iota_dagster.core.detection.authoring.mutation import MutationReport
 
 
 @click.command("mutate")
@@ -24,8 +24,8 @@ def command(paths: Paths, rule_id: str | None, as_json: bool) -> None:
     A change that no test notices is a survivor: it is printed, and the exit code is 1. PATH is a folder of rules or
     the YAML file of one.
     """
+    from iota_dagster.core.detection.authoring.mutation import mutate
     from iota_dagster.core.detection.loader import load_rules
-    from iota_dagster.core.detection.mutation import mutate
 
     with quiet_rules():
         report = mutate(load_rules(chosen(paths)), rule_id)

@@ -18,7 +18,7 @@ def command(rule_id: str, log_type: str, folder: Path | None) -> None:
 
     RULE_ID has the form Vendor.Service.WhatHappened. Files that exist are never touched.
     """
-    from iota_dagster.core.detection.scaffold import new_rule
+    from iota_dagster.core.detection.authoring.scaffold import new_rule
 
     code, document = new_rule(rule_id, log_type, folder)
     click.echo(f"wrote {code}\nwrote {document}")

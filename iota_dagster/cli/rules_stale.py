@@ -74,7 +74,7 @@ def command(rule_id: str | None, as_json: bool) -> None:
 
 def _only(pack: RulePack, rule_id: str) -> RulePack:
     """A pack of one rule, which must be there and enabled."""
-    from iota_dagster.core.detection.explain import find_rule
+    from iota_dagster.core.detection.authoring.explain import find_rule
 
     rule = find_rule(pack, rule_id)
     if not rule.enabled:

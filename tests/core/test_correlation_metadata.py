@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from iota_dagster.core.detection.authoring.test_report import TestFailure
 from iota_dagster.core.detection.correlation.pack import fields_needed
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, Frame, Member
 from iota_dagster.core.detection.correlation.rule_tests import run_correlation_test
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.test_report import TestFailure
 from tests.core.correlation_cases import BRUTE_FORCE, HEAD, UNANSWERED, WEAKENED, a_rule, read
 
 

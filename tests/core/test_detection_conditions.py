@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iota_dagster.core.detection.conditions import ConditionError, compile_conditions, necessary
 from iota_dagster.core.detection.event import Event
+from iota_dagster.core.detection.match_expressions.conditions import ConditionError, compile_conditions, necessary
 from iota_dagster.core.detection.yaml_rules import rule_functions
 from iota_dagster.core.yaml12 import load
 

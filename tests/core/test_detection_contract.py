@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.key_values import MemoryValues
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.modules import Importer
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.rule_tests import run_tests
-from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
 

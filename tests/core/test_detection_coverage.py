@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from iota_dagster.core.detection.coverage import CoverageReport, Technique, measure, read_truth
+from iota_dagster.core.detection.authoring.coverage import CoverageReport, Technique, measure, read_truth
+from iota_dagster.core.detection.authoring.recordings import log_files, read_recording, technique_name
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.recordings import log_files, read_recording, technique_name
 from iota_dagster.core.errors import RuleError
 
 CODE = """

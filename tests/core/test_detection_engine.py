@@ -242,7 +242,7 @@ def test_print_in_a_rule_writes_nothing_to_standard_output(tmp_path: Path, capsy
 
 
 def test_the_engine_loads_no_heavy_library() -> None:
-    code = "import sys, iota_dagster.core.detection.worker\n"
+    code = "import sys, iota_dagster.core.detection.processes.worker\n"
     code += "print(sorted({'dagster', 'pandas', 'pyarrow', 'boto3', 'click', 'pydantic', 'yaml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from iota_dagster.core.detection.enrichment import Limits, Table, TableError, Tables
 from iota_dagster.core.detection.enrichment import load_table as load_spec
 from iota_dagster.core.detection.event import Event, EventContext, MappingView, plain
-from iota_dagster.core.detection.paths import parse_path
+from iota_dagster.core.detection.match_expressions.paths import parse_path
 from iota_dagster.core.detection.shared_files import TableFile
 
 ASSETS = "ip,owner\n203.0.113.0/24,net\n203.0.113.128/25,half\n203.0.113.7,host\n2001:db8::/32,six\nec2,name\n"

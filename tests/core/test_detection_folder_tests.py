@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.detection import folder_tests
-from iota_dagster.core.detection.folder_tests import run_folder_tests
+from iota_dagster.core.detection.authoring import folder_tests
+from iota_dagster.core.detection.authoring.folder_tests import run_folder_tests
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
+from iota_dagster.core.detection.authoring.test_report import TestReport
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_tests import run_tests
-from iota_dagster.core.detection.test_report import TestReport
 from iota_dagster.core.errors import RuleError
 
 MODEL = """AnalysisType: datamodel

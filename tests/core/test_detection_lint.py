@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from iota_dagster.core.detection.attack import TACTICS, tactic_and_technique
-from iota_dagster.core.detection.lint import LOG_TYPES, Finding, lint
+from iota_dagster.core.detection.authoring.lint import LOG_TYPES, Finding, lint
 from iota_dagster.core.sources import SOURCES
 
 YML = """\

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iota_dagster.core.detection.authoring.mutants import mutants
+from iota_dagster.core.detection.authoring.mutation import MutationReport, mutate
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.mutants import mutants
-from iota_dagster.core.detection.mutation import MutationReport, mutate
 from iota_dagster.core.errors import RuleError
 
 YML = """\
@@ -212,7 +212,7 @@ def test_a_mutant_that_raises_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_mutant_that_hangs_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iota_dagster.core.detection.mutation.SECONDS_PER_MUTANT", 0.05)
+    monkeypatch.setattr("iota_dagster.core.detection.authoring.mutation.SECONDS_PER_MUTANT", 0.05)
     code = """
 def rule(event):
     left = 3

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from iota_dagster.core.detection.authoring.mutation import mutate
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.mutation import mutate
-from iota_dagster.core.detection.rule_tests import run_tests
 
 RULES = Path(__file__).parents[2] / "rules"
 PACK = load_rules([RULES])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iota_dagster.core.detection.event import Event, plain
-from iota_dagster.core.detection.paths import PathError, parse_path
+from iota_dagster.core.detection.match_expressions.paths import PathError, parse_path
 
 RECORD = {
     "a": {"b": {"c": 1}, "d.e": 2, "": 3},

@@ -16,11 +16,11 @@ from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.event import Event
 from iota_dagster.core.detection.key_values import MemoryValues, use
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.module_state import ModuleState, keeps_state
-from iota_dagster.core.detection.routes import Routes
+from iota_dagster.core.detection.routing.module_state import ModuleState, keeps_state
+from iota_dagster.core.detection.routing.routes import Routes
+from iota_dagster.core.detection.routing.syntax import Syntax
+from iota_dagster.core.detection.routing.values import Values, is_never
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.syntax import Syntax
-from iota_dagster.core.detection.values import Values, is_never
 from iota_dagster.core.hours import hour_start, parse_hour_key
 from iota_dagster.demo.cloudtrail import generate
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
+from iota_dagster.core.detection.authoring.test_report import TestReport
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_tests import run_tests
-from iota_dagster.core.detection.test_report import TestReport
 from iota_dagster.core.errors import RuleError
 
 HEAD = "AnalysisType: rule\nRuleID: {name}\nEnabled: {enabled}\nLogTypes: [T]\nSeverity: Low\nTests:\n"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.detection.lint import LOG_TYPES, lint
+from iota_dagster.core.detection.authoring.lint import LOG_TYPES, lint
+from iota_dagster.core.detection.authoring.mutation import mutate
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
+from iota_dagster.core.detection.authoring.scaffold import folder_of, new_rule
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.mutation import mutate
-from iota_dagster.core.detection.rule_tests import run_tests
-from iota_dagster.core.detection.scaffold import folder_of, new_rule
 from iota_dagster.core.errors import RuleError
 
 

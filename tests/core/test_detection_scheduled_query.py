@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iota_dagster.core.detection.lint import lint
+from iota_dagster.core.detection.authoring.lint import lint
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.pack_cache import read_rules
 from iota_dagster.core.detection.schedule import Schedule

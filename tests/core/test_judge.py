@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iota_dagster.core.batch.work import WorkFolder
 from iota_dagster.core.detection.key_values import MemoryValues
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers
+from iota_dagster.core.detection.processes.rule_workers import RuleLimits, RuleWorkers
 from iota_dagster.core.ingest.ingest import Part
 from iota_dagster.core.judging import judge
 from iota_dagster.core.sources import source_of

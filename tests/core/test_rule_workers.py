@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.processes.rule_workers import RuleLimits, RuleWorkerError, RuleWorkers, Task
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkerError, RuleWorkers, Task
 from iota_dagster.core.detection.verdict import RuleFailure, Verdict
 
 METADATA = """\
@@ -131,7 +131,7 @@ def running() -> set[int]:
     found = set()
     for child in psutil.Process().children():
         try:
-            if "iota_dagster.core.detection.worker" in child.cmdline():
+            if "iota_dagster.core.detection.processes.worker" in child.cmdline():
                 found.add(child.pid)
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             pass
@@ -398,7 +398,7 @@ OWNER = """\
 import sys
 from pathlib import Path
 from iota_dagster.core.detection.loader import load_rules
-from iota_dagster.core.detection.rule_workers import RuleLimits, RuleWorkers, Task
+from iota_dagster.core.detection.processes.rule_workers import RuleLimits, RuleWorkers, Task
 
 workers = RuleWorkers(load_rules([Path(sys.argv[1])]), limits=RuleLimits(call_seconds=60))
 print([verdict.matches for verdict in workers.evaluate([Task("T", [b"{}"])])], flush=True)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.loader import load_rules
+from iota_dagster.core.detection.routing.values import NEVER, Need, Values, is_never
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.values import NEVER, Need, Values, is_never
 from iota_dagster.core.judging.sieve import Sieve
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.sources.cloudtrail import CloudTrail

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from iota_dagster.core.detection.routing.values import is_never
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.values import is_never
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.judging.judge import COLUMNS, portions, spliced
 from iota_dagster.core.judging.rule_view import columns_of

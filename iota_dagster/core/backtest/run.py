@@ -18,8 +18,8 @@ from iota_dagster.core.backtest.candidates import Candidates, Progress, Reading
 from iota_dagster.core.backtest.report import BacktestReport, Facts, RuleResult, alert_ids, difference, match_ids
 from iota_dagster.core.backtest.rules import LeftOut
 from iota_dagster.core.backtest.tallies import MOST_MATCHES, Tallies, Tally
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.lake.history import PastFile, files_between
 from iota_dagster.core.sources import SOURCES

@@ -28,7 +28,7 @@ from iota_dagster.core.batch.fetching import Fetched, Spool
 from iota_dagster.core.batch.owner import current_owner, is_alive
 from iota_dagster.core.batch.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.batch.work import WorkArea, WorkFolder
-from iota_dagster.core.detection.rule_workers import RuleWorkers
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers
 from iota_dagster.core.errors import Outage, WorkFilesLost
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.judging import judge as judging

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType
 
 from iota_dagster.core.detection.provided import SOURCES
-from iota_dagster.core.detection.syntax import Syntax
+from iota_dagster.core.detection.routing.syntax import Syntax
 
 
 class CodeFiles:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iota_dagster.core.detection.event import Event
-from iota_dagster.core.detection.paths import Path, parse_path
+from iota_dagster.core.detection.match_expressions.paths import Path, parse_path
 from iota_dagster.core.detection.rule import DataModelSpec
 from iota_dagster.core.errors import RuleError
 

@@ -20,7 +20,7 @@ from iota_dagster.core.detection.event import Event, EventContext
 from iota_dagster.core.detection.functions import RULE_ERRORS, Progress, RuleFunctions, RuleTimeout, describe
 from iota_dagster.core.detection.key_values import Session
 from iota_dagster.core.detection.modules import Importer
-from iota_dagster.core.detection.routes import Routes
+from iota_dagster.core.detection.routing.routes import Routes
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch, Verdict
 

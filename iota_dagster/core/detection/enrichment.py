@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from iota_dagster.core.detection.comparisons import address, is_list, network
 from iota_dagster.core.detection.event import MappingView
-from iota_dagster.core.detection.paths import Path, parse_path
+from iota_dagster.core.detection.match_expressions.comparisons import address, is_list, network
+from iota_dagster.core.detection.match_expressions.paths import Path, parse_path
 from iota_dagster.core.detection.rule import TableSpec
 from iota_dagster.core.detection.table_files import Limits, TableError, open_mmdb, read_rows
 

@@ -91,7 +91,7 @@ def _decider(meta: Rule, module: Any) -> Callable[[Event], object]:
     decide: Callable[[Event], object] = _violation(module.policy) if meta.kind == "policy" else module.rule
     if not meta.filters and not meta.exclusions:
         return decide
-    from iota_dagster.core.detection.conditions import compile_conditions  # few rules have any
+    from iota_dagster.core.detection.match_expressions.conditions import compile_conditions  # few rules have any
 
     wanted = compile_conditions(meta.filters, "InlineFilters")
     unwanted = [compile_conditions([item], "Exclude") for item in meta.exclusions]

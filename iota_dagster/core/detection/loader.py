@@ -17,15 +17,16 @@ from pydantic import BaseModel
 
 from iota_dagster.core import yaml12
 from iota_dagster.core.detection.code_files import CodeFiles
-from iota_dagster.core.detection.conditions import ConditionError, compile_conditions, necessary
-from iota_dagster.core.detection.constants import Module, Modules
 from iota_dagster.core.detection.correlation.metadata import read_correlation
 from iota_dagster.core.detection.correlation.pack import circular
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.match_expressions.conditions import ConditionError, compile_conditions, necessary
 from iota_dagster.core.detection.metadata import ID_KEYS, RuleMetadata, read_document
-from iota_dagster.core.detection.module_state import ModuleState, keeps_state
 from iota_dagster.core.detection.provided import SOURCES
-from iota_dagster.core.detection.routing import need_of
+from iota_dagster.core.detection.routing.constants import Module, Modules
+from iota_dagster.core.detection.routing.module_state import ModuleState, keeps_state
+from iota_dagster.core.detection.routing.needs import need_of
+from iota_dagster.core.detection.routing.values import Need, Values
 from iota_dagster.core.detection.rule import (
     DataModelSpec,
     Rule,
@@ -39,7 +40,6 @@ from iota_dagster.core.detection.rule import (
 )
 from iota_dagster.core.detection.scheduled_query import ScheduledQuery, query_log_type, read_query
 from iota_dagster.core.detection.shared_files import DataModelFile, TableFile
-from iota_dagster.core.detection.values import Need, Values
 from iota_dagster.core.detection.versions import Versions
 from iota_dagster.core.detection.yaml_rules import SIMPLE_KEYS, rule_functions
 

@@ -27,8 +27,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from iota_dagster.core import yaml12
-from iota_dagster.core.detection.conditions import ConditionError, compile_conditions
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
+from iota_dagster.core.detection.match_expressions.conditions import ConditionError, compile_conditions
 from iota_dagster.core.detection.metadata import Severity, read_document
 from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, content_hash
 

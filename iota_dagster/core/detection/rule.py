@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from iota_dagster.core.detection.values import Need
+from iota_dagster.core.detection.routing.values import Need
 from iota_dagster.core.errors import RuleError
 
 if TYPE_CHECKING:  # pydantic is not for the processes that run rules

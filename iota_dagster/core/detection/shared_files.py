@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from iota_dagster.core.detection.paths import parse_path
+from iota_dagster.core.detection.match_expressions.paths import parse_path
 from iota_dagster.core.detection.rule import DataModelSpec, MappingSpec, TableSpec
 
 _Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]

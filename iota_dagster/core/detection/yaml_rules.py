@@ -12,10 +12,16 @@ from typing import Any
 
 import msgspec
 
-from iota_dagster.core.detection.comparisons import is_list
-from iota_dagster.core.detection.condition_keys import ConditionError, Place, compile_key, each, key_path
-from iota_dagster.core.detection.conditions import compile_conditions
 from iota_dagster.core.detection.event import Event, MappingView, plain
+from iota_dagster.core.detection.match_expressions.comparisons import is_list
+from iota_dagster.core.detection.match_expressions.condition_keys import (
+    ConditionError,
+    Place,
+    compile_key,
+    each,
+    key_path,
+)
+from iota_dagster.core.detection.match_expressions.conditions import compile_conditions
 from iota_dagster.core.detection.rule import SEVERITIES
 
 Function = Callable[[Event], Any]

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
 from iota_dagster.core.batch.work import WorkFolder
 from iota_dagster.core.detection.key_values import EarlierValues, MemoryValues, StoredValue
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers, Task
+from iota_dagster.core.detection.routing.values import Need, is_never
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.rule_errors import error_matches, is_deciding, is_shared
-from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
-from iota_dagster.core.detection.values import Need, is_never
 from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch
 from iota_dagster.core.judging.match_fields import MatchFields
 from iota_dagster.core.judging.rule_view import columns_of, raw_shaped

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from iota_dagster.core.detection.values import Need
+from iota_dagster.core.detection.routing.values import Need
 
 Mask = NDArray[np.bool_]
 Words = NDArray[np.uint64]

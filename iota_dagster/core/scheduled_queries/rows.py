@@ -25,8 +25,8 @@ from iota_dagster.core.detection.correlation.pack import fields_needed
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.detection.correlation.signals import extract
 from iota_dagster.core.detection.key_values import EarlierValues, MemoryValues, StoredValue
+from iota_dagster.core.detection.processes.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.rule_errors import error_matches
-from iota_dagster.core.detection.rule_workers import RuleWorkers, Task
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.judging.judge import MOST_BYTES, MOST_RECORDS, as_match

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from iota_dagster.core.detection.authoring.test_report import TestFailure
 from iota_dagster.core.detection.correlation.evaluate import foresee
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, CorrelationTest
-from iota_dagster.core.detection.test_report import TestFailure
 
 
 def run_correlation_test(rule: CorrelationRule, test: CorrelationTest) -> TestFailure | None:

@@ -16,11 +16,11 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import NoReturn
 
+from iota_dagster.core.detection.authoring.mutants import mutants
+from iota_dagster.core.detection.authoring.rule_tests import run_test
 from iota_dagster.core.detection.functions import RULE_ERRORS
 from iota_dagster.core.detection.modules import Importer
-from iota_dagster.core.detection.mutants import mutants
 from iota_dagster.core.detection.rule import Rule, RuleFileError, RulePack, RuleTests
-from iota_dagster.core.detection.rule_tests import run_test
 from iota_dagster.core.errors import RuleError
 
 SECONDS_PER_MUTANT = 1.0

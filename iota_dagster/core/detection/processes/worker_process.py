@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from iota_dagster.core.detection.key_values import EarlierValues
-from iota_dagster.core.detection.messages import (
+from iota_dagster.core.detection.processes.messages import (
     LARGEST_ANSWER,
     Answer,
     Ask,
@@ -37,8 +37,8 @@ from iota_dagster.core.detection.messages import (
     encode_request,
     receive,
 )
+from iota_dagster.core.detection.processes.worker import PROGRESS_BYTES
 from iota_dagster.core.detection.verdict import RuleFailure
-from iota_dagster.core.detection.worker import PROGRESS_BYTES
 from iota_dagster.core.workers import bare_environment
 
 _LOOK_EVERY = 0.5
@@ -77,7 +77,7 @@ class WorkerProcess:
             fds = theirs.fileno(), shared.fileno(), lifeline
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "iota_dagster.core.detection.worker", *map(str, fds)],
+                    [sys.executable, "-P", "-m", "iota_dagster.core.detection.processes.worker", *map(str, fds)],
                     pass_fds=fds,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

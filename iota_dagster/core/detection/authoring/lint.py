@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 from iota_dagster.core import yaml12
 from iota_dagster.core.detection.attack import REPORT, TACTICS, tactic_and_technique
+from iota_dagster.core.detection.authoring.lint_queries import query_problems
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
-from iota_dagster.core.detection.lint_queries import query_problems
 from iota_dagster.core.detection.loader import HELPERS, load_rules
 from iota_dagster.core.detection.metadata import ID_KEYS
+from iota_dagster.core.detection.routing.values import is_never
 from iota_dagster.core.detection.rule import Rule
-from iota_dagster.core.detection.values import is_never
 
 Level = Literal["error", "warning"]
 

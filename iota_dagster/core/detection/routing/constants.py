@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from iota_dagster.core.detection.code_files import CodeFiles, search_path
-from iota_dagster.core.detection.syntax import Syntax
+from iota_dagster.core.detection.routing.syntax import Syntax
 
 Constant = str | frozenset[str]
 """A text, or a collection of nothing but texts."""

@@ -24,7 +24,8 @@ from iota_dagster.core.detection.engine import Engine
 from iota_dagster.core.detection.functions import Progress, RuleTimeout
 from iota_dagster.core.detection.kept_code import KeptCode
 from iota_dagster.core.detection.key_values import MemoryValues, Stamp, StoredValue, use
-from iota_dagster.core.detection.messages import (
+from iota_dagster.core.detection.modules import Importer
+from iota_dagster.core.detection.processes.messages import (
     Ask,
     Closed,
     Judge,
@@ -36,7 +37,6 @@ from iota_dagster.core.detection.messages import (
     encode_answer,
     receive,
 )
-from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure
 from iota_dagster.core.garbage import collect_rarely

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
-from iota_dagster.core.detection.syntax import Function, Syntax
+from iota_dagster.core.detection.routing.syntax import Function, Syntax
 
 _CHANGING = frozenset(
     {

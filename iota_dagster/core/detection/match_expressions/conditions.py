@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from iota_dagster.core.detection.comparisons import BINARY, MANY, UNARY, is_list
-from iota_dagster.core.detection.condition_keys import (
+from iota_dagster.core.detection.event import Event
+from iota_dagster.core.detection.match_expressions.comparisons import BINARY, MANY, UNARY, is_list
+from iota_dagster.core.detection.match_expressions.condition_keys import (
     SPECIFIERS,
     ConditionError,
     Place,
@@ -33,7 +34,6 @@ from iota_dagster.core.detection.condition_keys import (
     named,
     one_of,
 )
-from iota_dagster.core.detection.event import Event
 
 __all__ = ["COMBINATORS", "Condition", "ConditionError", "compile_conditions", "necessary"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iota_dagster.core.detection.comparisons import is_list
 from iota_dagster.core.detection.event import MappingView
-from iota_dagster.core.detection.paths import Path, PathError, parse_path
+from iota_dagster.core.detection.match_expressions.comparisons import is_list
+from iota_dagster.core.detection.match_expressions.paths import Path, PathError, parse_path
 
 Step = str | int
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from iota_dagster.core.detection.code_files import CodeFiles
 from iota_dagster.core.detection.overlays import Overlays, apply, nearest, shown_changes
+from iota_dagster.core.detection.routing.values import is_never
 from iota_dagster.core.detection.rule import Rule, RulePack
-from iota_dagster.core.detection.values import is_never
 from iota_dagster.core.errors import RuleError
 
 _PREPARES = ast.Expr | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Import | ast.ImportFrom

@@ -14,10 +14,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from iota_dagster.core.detection.authoring.rule_tests import run_tests
+from iota_dagster.core.detection.authoring.test_report import TestFailure, TestReport
 from iota_dagster.core.detection.loader import load_rules, yaml_files
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.rule_tests import run_tests
-from iota_dagster.core.detection.test_report import TestFailure, TestReport
 from iota_dagster.core.errors import RuleError
 
 FILES_PER_PROCESS = 100

@@ -19,16 +19,16 @@ from typing import Any
 
 from iota_dagster.core.alerting.grouping import Fact, slices_with_alerts
 from iota_dagster.core.alerting.ids import alert_id, match_id, period_start
-from iota_dagster.core.detection.engine import Engine
-from iota_dagster.core.detection.key_values import MemoryValues, use
-from iota_dagster.core.detection.modules import Importer
-from iota_dagster.core.detection.recordings import (
+from iota_dagster.core.detection.authoring.recordings import (
     LOG_TYPE,
     RecordedEvent,
     log_files,
     read_recording,
     technique_name,
 )
+from iota_dagster.core.detection.engine import Engine
+from iota_dagster.core.detection.key_values import MemoryValues, use
+from iota_dagster.core.detection.modules import Importer
 from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.detection.surroundings import load_surroundings
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch

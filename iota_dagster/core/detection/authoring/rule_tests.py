@@ -17,6 +17,7 @@ from unittest import mock
 
 import msgspec
 
+from iota_dagster.core.detection.authoring.test_report import TestFailure, TestReport
 from iota_dagster.core.detection.correlation.rule import CorrelationRule, CorrelationTest
 from iota_dagster.core.detection.correlation.rule_tests import run_correlation_test
 from iota_dagster.core.detection.engine import Engine, load, load_module
@@ -27,7 +28,6 @@ from iota_dagster.core.detection.metadata import RuleTest
 from iota_dagster.core.detection.modules import Importer, PackageMissing, where
 from iota_dagster.core.detection.rule import Rule, RulePack, RuleTests, Skipped, Surroundings
 from iota_dagster.core.detection.surroundings import load_surroundings
-from iota_dagster.core.detection.test_report import TestFailure, TestReport
 from iota_dagster.core.detection.verdict import RuleFailure, RuleMatch, Verdict
 from iota_dagster.core.errors import RuleError
 

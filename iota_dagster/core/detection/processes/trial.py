@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from iota_dagster.core.detection.key_values import MemoryValues, StoredValue
-from iota_dagster.core.detection.messages import Judge, Judged
+from iota_dagster.core.detection.processes.messages import Judge, Judged
+from iota_dagster.core.detection.processes.worker_process import Died
 from iota_dagster.core.detection.rule import Rule
 from iota_dagster.core.detection.verdict import RuleCost, RuleFailure, RuleMatch, Verdict
-from iota_dagster.core.detection.worker_process import Died
 
 DEATHS_ALLOWED = 3
 """How many workers a rule may end before it is left out for the rest of a batch."""

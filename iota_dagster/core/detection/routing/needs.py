@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from iota_dagster.core.detection.constants import Constant, Module
-from iota_dagster.core.detection.values import NEVER, Need, Values, all_of, any_of, both
+from iota_dagster.core.detection.routing.constants import Constant, Module
+from iota_dagster.core.detection.routing.values import NEVER, Need, Values, all_of, any_of, both
 
 DEEPEST_FIELD = 2
 """How many keys a field's path may have."""

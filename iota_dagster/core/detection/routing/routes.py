@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 
-from iota_dagster.core.detection.values import Need, Values, is_never
+from iota_dagster.core.detection.routing.values import Need, Values, is_never
 
 COMMON_FIELDS, MOST_FIELDS = 4, 8
 _MOST_REMEMBERED = 10_000

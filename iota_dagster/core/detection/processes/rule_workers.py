@@ -16,11 +16,18 @@ from itertools import islice
 from pathlib import Path
 
 from iota_dagster.core.detection.key_values import MemoryValues
-from iota_dagster.core.detection.messages import Judge, Judged, Setup
+from iota_dagster.core.detection.processes.messages import Judge, Judged, Setup
+from iota_dagster.core.detection.processes.trial import (
+    DEATHS_ALLOWED,
+    MATCHES_ALLOWED,
+    Batch,
+    Task,
+    Trial,
+    ran_out_of_memory,
+)
+from iota_dagster.core.detection.processes.worker_process import Died, WorkerProcess
 from iota_dagster.core.detection.rule import RulePack
-from iota_dagster.core.detection.trial import DEATHS_ALLOWED, MATCHES_ALLOWED, Batch, Task, Trial, ran_out_of_memory
 from iota_dagster.core.detection.verdict import RuleFailure, Verdict
-from iota_dagster.core.detection.worker_process import Died, WorkerProcess
 from iota_dagster.core.errors import IotaError
 
 __all__ = ["DEATHS_ALLOWED", "MATCHES_ALLOWED", "RuleLimits", "RuleWorkerError", "RuleWorkers", "Task"]
