@@ -1,4 +1,4 @@
-"""The pictures of the UI in docs/pictures: the demo is started, looked at by a headless Chromium, and ended.
+"""The pictures in docs/pictures: the demo is started, looked at by a headless Chromium, and ended.
 
 python scripts/screenshots.py [--ui http://127.0.0.1:3000] [--out docs/pictures]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import io
 import itertools
 import json
 import subprocess
@@ -17,15 +18,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
 from websockets.sync.client import ClientConnection, connect
 
 from iota_dagster.demo.live import run_live
 from iota_dagster.demo.processes import start, stop
+from iota_dagster.demo.view import page as terminal_page
 from iota_dagster.demo.watch import View
 
 WIDTH = 1600
@@ -33,6 +38,8 @@ LINEAGE_SCALE = 0.7
 """Dagster leaves out what an asset's box says when there is little room for the graph."""
 LARGEST = 300_000
 """Bytes of a picture: a README loads three of them."""
+TERMINAL_COLUMNS, TERMINAL_LINES = 118, 34
+TERMINAL_STYLE = "<style>body { margin: 24px } pre { font-size: 20px !important; line-height: 1.25 }</style>"
 PATIENCE = 60.0
 """Seconds for a page to show what it is asked for."""
 FLAGS = (
@@ -165,6 +172,20 @@ def take_pictures(ui: str, folder: Path) -> None:
         page.save(folder / "run.png")
 
 
+def take_terminal(view: View, folder: Path) -> None:
+    """The picture of what the demo shows in a terminal."""
+    view = replace(
+        view, folder=Path(".iota", "demo", view.folder.name)
+    )  # not where this machine has it
+    console = Console(file=io.StringIO(), width=TERMINAL_COLUMNS, record=True, force_terminal=True, highlight=False)
+    console.print(terminal_page(view, TERMINAL_LINES))
+    with browser() as page, tempfile.TemporaryDirectory() as where:
+        file = Path(where) / "demo.html"
+        file.write_text(console.export_html(theme=MONOKAI, inline_styles=True) + TERMINAL_STYLE, encoding="utf-8")
+        page.open(file.as_uri(), 900, "iota")
+        page.save(folder / "demo.png")
+
+
 def _element(kind: str, text: str) -> str:
     """JavaScript for the first element of a kind whose text begins with this one."""
     return (
@@ -176,6 +197,7 @@ def _when_ready(folder: Path, view: View) -> None:
     """Once the last day's traffic is in the lake, take the pictures and end the demo."""
     done = view.figures.get("objects", 0)
     if view.ui_answers and view.answer is not None and view.seconds > 60 and done >= 0.98 * view.put:
+        take_terminal(view, folder)
         take_pictures(view.ui, folder)
         raise KeyboardInterrupt
 

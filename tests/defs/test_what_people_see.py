@@ -131,7 +131,7 @@ def test_what_dagster_logs_of_a_run_is_json_as_well(seen: Seen) -> None:
 def test_every_asset_says_what_it_is_and_whose(asset: dg.AssetsDefinition) -> None:
     (spec,) = asset.specs
     assert spec.description
-    assert spec.group_name in {"ingest", "detect", "lake"}
+    assert spec.group_name in {"ingest", "detect", "lake", "tables"}
     assert spec.owners
     assert spec.kinds
 

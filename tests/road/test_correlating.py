@@ -11,7 +11,7 @@ from iota_dagster.core.batch.road import Branch
 from iota_dagster.core.correlating.correlator import correlator_of, left_over
 from iota_dagster.core.lake.query import query
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.alerts import events_of, list_alerts
 from iota_dagster.core.store.schema import matches
 from iota_dagster.platform import Platform
 from tests.road.state import alert_lines, assert_same, state_of
@@ -60,6 +60,18 @@ def test_matches_of_several_batches_are_joined_by_what_stands_in_their_events(
     assert fields(platform) == [{path: [PATHS[path]]}] * 2
     assert told(platform) == [f"Signed in again: {PATHS[path]}"]
     assert [line["title"] for line in alert_lines(platform)].count(told(platform)[0]) == 1
+
+
+def test_the_events_of_a_correlations_alert_are_those_of_its_members(world: World, platform: Platform) -> None:
+    world.correlate("userIdentity.userName")
+    world.deliver(platform, {"a": [signs_in("alice", "1", 1), signs_in("alice", "2", 2), signs_in("bob", "3", 3)]}, TEN)
+    drive(platform, "first")
+    with platform.database.read() as connection:
+        (alert,) = list_alerts(connection, rule_id="Test.Again")
+        (single,) = [item for item in list_alerts(connection) if item.title == "sign-in from 198.51.100.3"]
+        found = events_of(connection, [alert.id, single.id])
+    assert sorted(found[alert.id]) == [f"{ACCOUNT}:1", f"{ACCOUNT}:2"]
+    assert found[single.id] == [f"{ACCOUNT}:3"]
 
 
 def test_an_event_without_the_field_joins_nothing(world: World, platform: Platform) -> None:

@@ -117,13 +117,26 @@ def list_alerts(connection: sa.Connection, limit: int = 50, *, rule_id: str | No
 
 
 def events_of(connection: sa.Connection, alert_ids: Collection[str]) -> dict[str, list[str]]:
-    """The ids of some alerts' events, by alert."""
+    """The ids of some alerts' events, by alert; of a correlation, those of the matches that its context names."""
+    rows = _chosen(connection, matches.c.alert_id, alert_ids)
+    named = {row.id: _named(row.context) for row in rows if row.log_type == correlations.LOG_TYPE}
+    events = {row.id: row.event_id for row in _chosen(connection, matches.c.id, set().union(*named.values()))}
     found: dict[str, list[str]] = {alert_id: [] for alert_id in alert_ids}
-    for ids in chunked(list(alert_ids)):
-        query = sa.select(matches.c.alert_id, matches.c.event_id).where(matches.c.alert_id.in_(ids))
-        for alert_id, event_id in connection.execute(query):
-            found[alert_id].append(event_id)
+    for row in rows:
+        own = [row.event_id] if row.id not in named else [events[item] for item in named[row.id] if item in events]
+        found[row.alert_id] += own
     return found
+
+
+def _chosen(connection: sa.Connection, column: sa.Column[str], values: Collection[str]) -> list[Any]:
+    columns = matches.c.id, matches.c.alert_id, matches.c.event_id, matches.c.log_type, matches.c.context
+    return [
+        row for some in chunked(list(values)) for row in connection.execute(sa.select(*columns).where(column.in_(some)))
+    ]
+
+
+def _named(context: Mapping[str, Any]) -> list[str]:
+    return [match["id"] for member in context["members"] for match in member["matches"]]
 
 
 def as_alert(row: Mapping[Any, Any]) -> Alert:

@@ -24,7 +24,7 @@ from iota_dagster.settings import load_settings
 
 def _table(name: str, upstream: dg.AssetsDefinition, schema: pa.Schema, description: str) -> dg.AssetsDefinition:
     @hourly_asset(
-        "lake",
+        "tables",
         {"parquet"},
         name=name,
         deps=[upstream],
