@@ -65,6 +65,25 @@ class Platform:
     housekeeping: Housekeeping
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where everything lies that iota writes, besides the store."""
+
+    lake: Storage
+    state: Storage
+    spool: Storage
+    work: WorkArea
+
+    @classmethod
+    def of(cls, settings: Settings, clients: ClientFactory) -> _Places:
+        return cls(
+            lake=open_storage(settings.lake_url, clients),
+            state=open_storage(settings.state_url, clients),
+            spool=open_storage(settings.spool_url, clients),
+            work=WorkArea(open_storage(settings.work_url, clients), settings.scratch),
+        )
+
+
 def open_platform(settings: Settings, bloom: BloomOptions | None = None, accounts: Accounts | None = None) -> Platform:
     """Put the platform together; the store is brought to its newest schema, nothing else is touched.
 
@@ -77,24 +96,41 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
     schemas = own_log_types(settings)
     keep_columns(database, schemas)
     clients = own_clients(settings)
-    lake, state = open_storage(settings.lake_url, clients), open_storage(settings.state_url, clients)
-    work = WorkArea(open_storage(settings.work_url, clients), settings.scratch)
-    accounts = accounts or open_accounts(settings)
-    spool = open_storage(settings.spool_url, clients)
-    places = [(item.location, item.prefix, _origin(item)) for item in settings.integrations]
-    origin_of = origins([*places, (*spooled_prefix(spool.url), SPOOLED)])
+    places, accounts = _Places.of(settings, clients), accounts or open_accounts(settings)
+    origin_of = _origins(settings, places.spool)
     objects = Objects(_Readable(origin_of), _Clients(accounts, clients), settings.limits.compressed_bytes)
     bloom = bloom or BloomOptions(capacity_max=settings.bloom.capacity_max, error_rate=settings.bloom.error_rate)
-    seen = SeenEvents(state, IdRebuilder(database, lake, work), bloom)
-    pool = shared_pool(settings.process_workers or default_workers())
-    declared = _Declared(settings.integrations)
-    plan = IngestPlan(decode_limits(settings), declared, settings.inline_bytes, user_types=schemas)
+    seen = SeenEvents(places.state, IdRebuilder(database, places.lake, places.work), bloom)
+    plan = IngestPlan(
+        decode_limits(settings), _Declared(settings.integrations), settings.inline_bytes, user_types=schemas
+    )
     settings.scratch.mkdir(parents=True, exist_ok=True)
-    road = Road(
+    pool = shared_pool(settings.process_workers or default_workers())
+    preparer = Preparer(database, places.work, places.state, seen, pool, plan)
+    return Platform(
+        settings=settings,
         database=database,
-        spool=Spool(database, objects, settings.scratch, settings.download_workers, lambda: datetime.now(UTC)),
-        preparer=Preparer(database, work, state, seen, pool, plan),
-        lake=Lake(database, lake, settings.scratch),
+        lake=places.lake,
+        state=places.state,
+        work=places.work,
+        objects=objects,
+        intake=Intake(database, objects, origin_of, EventSpool(database, places.spool, objects)),
+        queue=_queue(settings, clients),
+        catalog=_catalog(settings, clients, database),
+        accounts=accounts,
+        seen=seen,
+        road=_road(settings, clients, preparer, Lake(database, places.lake, settings.scratch), objects),
+        housekeeping=_housekeeping(settings, database, places),
+    )
+
+
+def _road(settings: Settings, clients: ClientFactory, preparer: Preparer, lake: Lake, objects: Objects) -> Road:
+    database, scratch = lake.database, settings.scratch
+    return Road(
+        database=database,
+        spool=Spool(database, objects, scratch, settings.download_workers, lambda: datetime.now(UTC)),
+        preparer=preparer,
+        lake=lake,
         alerting=Alerting(
             rules=rules_of_a_run(settings),
             destinations=open_destinations(settings, clients),
@@ -102,30 +138,18 @@ def open_platform(settings: Settings, bloom: BloomOptions | None = None, account
             notify_within=timedelta(hours=settings.notify_within_hours),
         ),
         limits=ClaimLimits(settings.batch_objects, settings.batch_bytes),
-        scratch=settings.scratch,
+        scratch=scratch,
         heartbeat=timedelta(seconds=settings.heartbeat_seconds),
     )
+
+
+def _housekeeping(settings: Settings, database: Database, places: _Places) -> Housekeeping:
     keep = Keep(
         work=timedelta(days=settings.work_files_days),
         ids=timedelta(days=settings.id_files_days),
         values=timedelta(days=settings.rule_values_days),
     )
-    housekeeping = Housekeeping(database, lake, work, state, settings.scratch, keep, spool)
-    return Platform(
-        settings=settings,
-        database=database,
-        lake=lake,
-        state=state,
-        work=work,
-        objects=objects,
-        intake=Intake(database, objects, origin_of, EventSpool(database, spool, objects)),
-        queue=_queue(settings, clients),
-        catalog=_catalog(settings, clients, database),
-        accounts=accounts,
-        seen=seen,
-        road=road,
-        housekeeping=housekeeping,
-    )
+    return Housekeeping(database, places.lake, places.work, places.state, settings.scratch, keep, places.spool)
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:
@@ -146,8 +170,12 @@ def open_destinations(settings: Settings, clients: ClientFactory) -> list[Destin
     return [item.open(means) for item in settings.destinations]
 
 
-def _origin(item: Integration) -> Origin:
-    return Origin(item.name, item.account, item.region)
+def _origins(settings: Settings, spool: Storage) -> Callable[[str, str], Origin | None]:
+    """Whose an object is, by bucket and key: an integration's, or our own spool's."""
+    places = [
+        (item.location, item.prefix, Origin(item.name, item.account, item.region)) for item in settings.integrations
+    ]
+    return origins([*places, (*spooled_prefix(spool.url), SPOOLED)])
 
 
 def _queue(settings: Settings, clients: ClientFactory) -> SqsQueue | None:
