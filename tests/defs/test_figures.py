@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from iota_dagster.core.aws.requests import RequestCounts
 from iota_dagster.defs import figures
-from iota_dagster.defs.assets.ingest import _request_figures
+from iota_dagster.defs.ingest_figures import request_figures
 from iota_dagster.settings import Settings
 
 
@@ -60,7 +60,7 @@ def test_places_are_links_only_where_they_lead_somewhere(tmp_path: Path) -> None
 def test_requests_are_shown_by_role(status: int, throttled: int, failed: int) -> None:
     counts = RequestCounts()
     counts._answered("response-received.s3.GetObject", {"status_code": status}, None)
-    shown = _request_figures({"arn:aws:iam::111122223333:role/logs": counts})
+    shown = request_figures({"arn:aws:iam::111122223333:role/logs": counts})
     assert [shown[name].value for name in ("requests", "requests_throttled", "requests_failed")] == [
         1,
         throttled,
@@ -69,4 +69,4 @@ def test_requests_are_shown_by_role(status: int, throttled: int, failed: int) ->
     by_role = shown["requests_by_role"]
     assert isinstance(by_role, dg.TableMetadataValue)
     assert by_role.records[0].data["role"] == "arn:aws:iam::111122223333:role/logs"
-    assert _request_figures({"nobody": RequestCounts()}) == {}
+    assert request_figures({"nobody": RequestCounts()}) == {}
