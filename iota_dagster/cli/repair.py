@@ -32,6 +32,7 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
     of duplicates. A rebuilt batch cannot be done again. Exit code 1: something could not be read; it is named.
     """
     from iota_dagster.core.recovery.repair import Repair
+    from iota_dagster.housekeeping import retention_of
     from iota_dagster.platform import open_platform
     from iota_dagster.settings import load_settings
 
@@ -42,7 +43,8 @@ def command(dry_run: bool, restored: bool, adopt: bool, as_json: bool) -> None:
         if adopt:
             _adopt(platform, as_json)
             return
-        repair = Repair(platform.road.lake, platform.state, platform.intake.spool)
+        retention = retention_of(platform.settings)
+        repair = Repair(platform.road.lake, platform.state, platform.intake.spool, retention)
         is_own = repair.is_own() and not restored
         done = repair.run(datetime.now(UTC), dry_run=dry_run, restored=restored)
         scan_from = None if is_own else _scan_from(platform)

@@ -90,3 +90,15 @@ def test_what_was_registered_after_the_backup_is_found_days_later(tmp_path: Path
     command = run("repair").splitlines()[-1].split()
     [report] = json.loads(run(*command[1:], "--json"))["integrations"]
     assert report["new"] == 1
+
+
+def test_hours_past_their_days_that_the_lake_has_no_longer_are_no_problem() -> None:
+    """Retention took them after the backup; without days in the settings they are lost, and named."""
+    run("ingest", "logs")
+    restored()
+    for file in Path("home/lake").rglob("*.parquet"):
+        file.unlink()
+    assert CliRunner().invoke(iota, ["repair", "--dry-run"]).exit_code == 1
+    settings = yaml.safe_load(Path("iota.yaml").read_text(encoding="utf-8"))
+    Path("iota.yaml").write_text(yaml.safe_dump(settings | {"lake_days": {"*": 30}}), encoding="utf-8")
+    assert json.loads(run("repair", "--json"))["problems"] == []

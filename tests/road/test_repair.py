@@ -18,6 +18,7 @@ from iota_dagster.core.local_storage import LocalStorage
 from iota_dagster.core.recovery.repair import Repair
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store import identity, lake_catalog
+from iota_dagster.core.store.backup import backup, restore
 from iota_dagster.core.store.schema import announced_generations, batches, lake_files, log_objects, retired_files
 from iota_dagster.platform import Platform
 from tests.damage import flip
@@ -299,3 +300,26 @@ def test_a_restored_store_learns_what_it_missed(world: World, done: Platform, no
     world.register(done, ["again"], TEN)
     drive(done, "again")
     assert events(done) == before
+
+
+def test_what_was_rebuilt_is_counted_once_also_when_it_is_repaired_again(
+    world: World, bereft: Platform, opened: Opened, tmp_path: Path
+) -> None:
+    """Its files were joined after the backup, so that the store does not know them."""
+    repair(bereft)
+    file = tmp_path / "backup"
+    backup(bereft.settings.store_url, file)
+    before = rows_by_object(bereft)
+    assert compact(bereft.road.lake, TABLE, NINE, lake_tables()[TABLE])
+    bereft.database.dispose()
+    restore(bereft.settings.store_url, file, replace=True)
+    back = opened(replace(world, store_url=bereft.settings.store_url))
+    repair(back)
+    assert rows_by_object(back) == before
+    assert sum(before.values()) == 6
+
+
+def rows_by_object(platform: Platform) -> dict[tuple[str, str], int]:
+    c = log_objects.c
+    with platform.database.read() as connection:
+        return {(row.key, row.etag): row.rows for row in connection.execute(sa.select(c.key, c.etag, c.rows))}

@@ -31,6 +31,7 @@ from iota_dagster.core.observability.figures import Figures, Step
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import commit as commits
 from iota_dagster.core.store import figures as figure_store
+from iota_dagster.core.store import rebuilt
 from iota_dagster.core.store.commit import Commit, EventHour, HourState
 from iota_dagster.core.store.database import Database
 from iota_dagster.core.workers import WorkerPool
@@ -286,5 +287,5 @@ def _not_whole_again(batch: Batch, prepared: Prepared) -> tuple[str, ...]:
     return tuple(
         f"{item.bucket}/{item.key}"
         for item in batch.objects
-        if item.content_sha256 is not None and read.get(item.id) != item.content_sha256
+        if item.content_sha256 is not None and not rebuilt.is_as_it_was(item, read.get(item.id))
     )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pyarrow as pa
 
 from iota_dagster.core.hours import Hour, hour_folder
 from iota_dagster.core.lake import rewrite
@@ -48,6 +51,15 @@ class Generation:
         path = lake_path(self.table, self.hour, self.number, source)
         self.storage.upload(path, new.path)
         return LakeFile(self.table, self.hour, source, self.number, path, new.rows, new.bytes, new.sha256, members)
+
+    def store_empty(self, schema: pa.Schema) -> LakeFile:
+        """Put a file without rows, which says that there are none."""
+        source = f"e-{uuid.uuid4().hex[:20]}"
+        target = self.scratch / f"{source}.parquet"
+        try:
+            return self.store(source, NewFile.of(target, rewrite.write_tables((), schema, target)), ())
+        finally:
+            target.unlink(missing_ok=True)
 
     def carry(self, item: LakeFile) -> LakeFile:
         """Copy a file of another generation; a lost one stays lost, and known, and holds up nobody else."""

@@ -9,6 +9,9 @@ where somebody else writes.
 A fresh generation is announced before anything is written into it, and the switch takes the announcement back: what
 lies in one that was announced long ago is what a killed writer has left, and housekeeping deletes it.
 
+An hour that a rewrite leaves without rows keeps a file without any: an older store that is restored can tell by it that
+the files which it names were replaced, and not lost.
+
 An hour that retention has emptied takes no more rows, whatever is done again.
 """
 
@@ -27,6 +30,7 @@ from iota_dagster.core.errors import Outage, VersionConflict
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.lake.generation import Generation, NewFile, generation_folder
 from iota_dagster.core.lake.ownership import require_own_lake
+from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import Storage
 from iota_dagster.core.store import lake_catalog
 from iota_dagster.core.store.database import Database
@@ -87,13 +91,26 @@ class Lake:
         hours = sorted({*before, *files})
         changes: dict[TableHour, HourChange] = {}
         while True:
-            for table, hour in hours:
-                if (table, hour) in changes:  # made before a conflict of another hour
-                    continue
-                if change := self._change(table, hour, batch_id, files.get((table, hour)), add):
-                    changes[table, hour] = change
+            with self._thrown_away_unless_all_are_made(changes):
+                for table, hour in hours:
+                    if (table, hour) in changes:  # made before a conflict of another hour
+                        continue
+                    if change := self._change(table, hour, batch_id, files.get((table, hour)), add):
+                        changes[table, hour] = change
             if self._switch(changes, on_commit):
                 return sorted(changes)
+
+    @contextmanager
+    def _thrown_away_unless_all_are_made(self, changes: Mapping[TableHour, HourChange]) -> Iterator[None]:
+        """An hour that stays denied must not make each attempt leave a copy of all the others behind."""
+        try:
+            yield
+        except Exception:
+            with suppress(Outage):  # of all of the lake: the first that cannot be deleted says so
+                for key, change in changes.items():
+                    if change.fresh:
+                        self._delete(self._generation(*key, change.generation))
+            raise
 
     def rewrite_hour(self, table: str, hour: Hour, choose: Choose, join: Join) -> bool:
         """Replace each group of an hour's files that `choose` names by one file, all at once (a compaction).
@@ -175,12 +192,15 @@ class Lake:
 
     def _discard(self, generation: Generation) -> None:
         """Delete a fresh generation, into which nobody else writes. In an outage it is left to housekeeping."""
-        table, hour, number = generation.table, generation.hour, generation.number
         with suppress(Outage):
-            for file in list(self.storage.list(f"{generation_folder(table, hour, number)}/")):
-                self.storage.delete(file.path)
-            with self.database.begin() as connection:
-                lake_catalog.take_back(connection, table, hour, number)
+            self._delete(generation)
+
+    def _delete(self, generation: Generation) -> None:
+        table, hour, number = generation.table, generation.hour, generation.number
+        for file in list(self.storage.list(f"{generation_folder(table, hour, number)}/")):
+            self.storage.delete(file.path)
+        with self.database.begin() as connection:
+            lake_catalog.take_back(connection, table, hour, number)
 
     @contextmanager
     def _fresh(self, table: str, hour: Hour) -> Iterator[Generation]:
@@ -222,7 +242,7 @@ class Lake:
 
     def _add(self, table: str, hour: Hour, batch_id: str, new: NewFile, state: LakeHour) -> HourChange:
         file = self._generation(table, hour, state.generation).store(batch_id, new, (batch_id,))
-        return HourChange(state.version, state.generation, (*state.files, file))
+        return HourChange(state.version, state.generation, (*(item for item in state.files if item.rows), file))
 
     def _next_generation(
         self, table: str, hour: Hour, batch_id: str, new: NewFile | None, state: LakeHour
@@ -231,9 +251,11 @@ class Lake:
             files = []
             for item in state.files:
                 if batch_id not in item.members:
-                    files.append(generation.carry(item))
+                    files += [generation.carry(item)] if item.rows else []
                 elif item.source != batch_id and (kept := generation.carry_without(item, batch_id)):
                     files.append(kept)
             if new:
                 files.append(generation.store(batch_id, new, (batch_id,)))
+            if not files and (schema := lake_tables().get(table)):
+                files.append(generation.store_empty(schema))
         return HourChange(state.version, generation.number, tuple(files), fresh=True)

@@ -18,13 +18,14 @@ from iota_dagster.core.dedup.identity import digest, fingerprint
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.lake import alert_matches
 from iota_dagster.core.lake.generation import NewFile
-from iota_dagster.core.store.rebuilt import RebuiltObject
+from iota_dagster.core.store.rebuilt import ObjectKey, RebuiltObject
 
 _PLACE = ("p_batch", "p_source_bucket", "p_source_key", "p_integration", "p_parse_time")
+_MATCH_PLACE = ("p_batch", "p_source_bucket", "p_source_key")
 _ROWS_AT_ONCE = 4_096
 
 Place = tuple[str, str, str, str, datetime]
-"""Batch, bucket, key, integration and parse time: of a log object in a batch; of a match the batch alone."""
+"""Batch, bucket, key, integration and parse time: of a log object in a batch; of a match the first three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ def objects_of(parts: Sequence[Part]) -> list[RebuiltObject]:
     return [item for _, item in sorted(found.items())]
 
 
+def judged_objects(parts: Sequence[Part]) -> set[ObjectKey]:
+    """The log objects of matches, wanted or not."""
+    return {place[:3] for part in parts for place in part.scanned.places}
+
+
 def ids_by_batch(parts: Sequence[Part]) -> dict[str, NDArray[np.void]]:
     """The ids of the rows that are wanted, sorted, by the batch that admitted them."""
     found: dict[str, list[NDArray[np.void]]] = {}
@@ -115,12 +121,12 @@ def ids_by_batch(parts: Sequence[Part]) -> dict[str, NDArray[np.void]]:
 def scan_file(local: Path, path: str, table: str, base: bool) -> Scanned:
     """Read a file of a table; `path` is its name in the lake. Raises Arrow's errors."""
     matches = table == alert_matches.TABLE
-    columns = ("p_batch", "match_id") if matches else (*_PLACE, "p_log_type", "p_event_id", "p_raw")
+    columns = (*_MATCH_PLACE, "match_id") if matches else (*_PLACE, "p_log_type", "p_event_id", "p_raw")
     found, indexes = [np.empty(0, dtype=ID)], [np.empty(0, np.int32)]
     places: dict[Place, int] = {}
     with pq.ParquetFile(local, memory_map=False, page_checksum_verification=True) as parquet:
         for rows in parquet.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
-            texts = {name: rows.column(name).to_pylist() for name in columns}
+            texts = {name: rows.column(name).to_pylist() for name in columns if name in rows.schema.names}
             found.append(_match_ids(texts) if matches else _event_ids(texts))
             indexes.append(_places(texts, places))
         count = parquet.metadata.num_rows

@@ -25,17 +25,26 @@ from iota_dagster.core.arrival.spooling import EventSpool
 from iota_dagster.core.dedup import id_files
 from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.errors import IotaError, Outage
-from iota_dagster.core.hours import hour_folder, hour_key, parse_hour_folder
+from iota_dagster.core.hours import hour_folder, hour_key, hour_of, parse_hour_folder
 from iota_dagster.core.lake import alert_matches, rewrite
+from iota_dagster.core.lake.expiry import Retention
 from iota_dagster.core.lake.generation import NewFile, lake_path
 from iota_dagster.core.lake.ownership import adopt, read_marker
 from iota_dagster.core.lake.parquet import reading
 from iota_dagster.core.lake.publication import Lake
 from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.recovery.lake_scan import Part, Scanned, choose, ids_by_batch, objects_of, scan_file
+from iota_dagster.core.recovery.lake_scan import (
+    Part,
+    Scanned,
+    choose,
+    ids_by_batch,
+    judged_objects,
+    objects_of,
+    scan_file,
+)
 from iota_dagster.core.sources import SOURCES
 from iota_dagster.core.storage import Storage, StoredFile
-from iota_dagster.core.store import identity, lake_catalog, rebuilt
+from iota_dagster.core.store import identity, lake_catalog, lake_upkeep, rebuilt
 from iota_dagster.core.store.lake_catalog import HourChange, LakeFile, LakeHour, TableHour
 
 
@@ -57,11 +66,15 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Rebuilds the store of a lake; `state` takes the id files, `spool` has events that are nowhere else."""
+    """Rebuilds the store of a lake; `state` takes the id files, `spool` has events that are nowhere else.
+
+    By `retention` an hour that is gone may have been taken since the store's backup.
+    """
 
     lake: Lake
     state: Storage
     spool: EventSpool
+    retention: Retention = field(default_factory=Retention)
 
     def run(
         self,
@@ -90,8 +103,10 @@ class Repair:
                 raise
             except IotaError as error:
                 done.problems.append(f"{key[0]}, hour {hour_key(key[1])}: {error}")
-        self._look_for_the_rest(done)
+        self._look_for_the_rest(now, dry_run, done)
         if not dry_run:
+            with self.lake.database.begin() as connection:
+                rebuilt.release_pending(connection)
             done.spooled = self.spool.register_unknown(now)
         if not dry_run and not done.problems:
             adopt(self.lake.database, self.lake.storage, now)
@@ -116,13 +131,26 @@ class Repair:
                     continue
                 yield (table, hour), list(group)
 
-    def _look_for_the_rest(self, done: Repaired) -> None:
+    def _look_for_the_rest(self, now: datetime, dry_run: bool, done: Repaired) -> None:
         """Hours whose files the store names and the lake no longer has: nothing of them is listed."""
         with self.lake.database.read() as connection:
             named = lake_catalog.hours_with_files(connection)
-        for table, hour in named:
-            if not any(self.lake.storage.list(f"{table}/{hour_folder(hour)}/")):
-                done.problems.append(f"{table}, hour {hour_key(hour)}: the files that the store names are gone")
+        for key in named:
+            listed = self.lake.storage.list(f"{key[0]}/{hour_folder(key[1])}/")
+            if not any(listed) and not self._expired(key, now, dry_run, done):
+                done.problems.append(f"{key[0]}, hour {hour_key(key[1])}: the files that the store names are gone")
+
+    def _expired(self, key: TableHour, now: datetime, dry_run: bool, done: Repaired) -> bool:
+        """Whether an hour that is gone is past its days, so that retention has taken it; note that it has."""
+        with self.lake.database.read() as connection:
+            wanted_back = lake_catalog.read_hour(connection, *key).reopened
+        keep = self.retention.of(key[0])
+        if keep is None or wanted_back or key[1] >= hour_of(now - keep):
+            return False
+        done.hours += 1
+        if not dry_run:
+            self.lake.expire_hour(*key, now)
+        return True
 
     def _repair_hour(
         self, key: TableHour, files: Sequence[StoredFile], now: datetime, dry_run: bool, done: Repaired
@@ -131,10 +159,12 @@ class Repair:
             state = lake_catalog.read_hour(connection, *key)
             retired = rebuilt.retired_among(connection, [file.path for file in files])
         found = [file for file in files if file.path not in retired]
-        if state.expired or {file.path for file in found} == {item.path for item in state.files}:
+        if {file.path for file in found} == {item.path for item in state.files}:
             done.whole += 1
             return
         if not found:
+            if self._expired(key, now, dry_run, done):
+                return
             raise IotaError("the files that the store names are gone, and there are no others")
         parts = choose([self._scan(key[0], file, base) for file, base in _in_order(state, found)])
         done.hours += 1
@@ -142,8 +172,18 @@ class Repair:
         done.bytes += sum(file.size for file in found)
         done.rows += sum(int(part.wanted.sum()) for part in parts)
         done.copies += sum(int((~part.wanted).sum()) for part in parts)
-        if not dry_run:
-            self._write(key, state, parts, now, done)
+        if dry_run:
+            return
+        if state.expired:
+            state = self._brought_back(key, now)
+        self._write(key, state, parts, now, done)
+
+    def _brought_back(self, key: TableHour, now: datetime) -> LakeHour:
+        """An hour that retention had taken before the backup: somebody has wanted it back since, or it had no files."""
+        log_type = None if key[0] == alert_matches.TABLE else _log_type(key[0])
+        with self.lake.database.begin() as connection:
+            lake_upkeep.bring_back(connection, key[0], log_type, [key[1]], now)
+            return lake_catalog.read_hour(connection, *key)
 
     def _scan(self, table: str, file: StoredFile, base: bool) -> Scanned:
         with self._local(file.path) as path, reading(self.lake.storage, file.path):
@@ -181,9 +221,14 @@ class Repair:
             change = HourChange(state.version, generation, tuple(files), fresh)
             lake_catalog.apply(connection, {key: change}, now)
             lake_catalog.retire(connection, {part.scanned.path for part in parts} - {item.path for item in files}, now)
-            if table != alert_matches.TABLE:
-                done.batches += rebuilt.enter_objects(connection, objects_of(parts))
-                done.again += rebuilt.replace_admissions(connection, (_log_type(table), hour), admitted, gone, now)
+            if table == alert_matches.TABLE:
+                rebuilt.note_judged(connection, judged_objects(parts), now)
+                return
+            event_hour = (_log_type(table), hour)
+            counted = rebuilt.admitted(connection, event_hour)
+            entered = rebuilt.enter_objects(connection, objects_of(parts), counted)
+            done.batches += entered.batches
+            done.again += entered.opened + rebuilt.replace_admissions(connection, event_hour, admitted, gone, now)
 
     def _next_generation(
         self, key: TableHour, adopted: Sequence[LakeFile], rest: Sequence[Part], now: datetime

@@ -3,11 +3,15 @@
 A rebuilt batch holds what it admitted and nothing else: the content of its objects is not known, so that doing it again
 finds every one of them missing and changes nothing. An object that is named once more, by a message or a scan, is a new
 one: it is read, and its events are duplicates of what the rebuilt batches hold.
+
+A batch that the store has as open, and the lake has rows of, was committed after the backup. It is rebuilt with the
+log objects that the store knows of it, so that it is to be done again: as an open one it could let an object go that
+is no longer to be read, whose rows would go, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,17 +20,23 @@ import sqlalchemy as sa
 from iota_dagster.core.arrival.notification import QUEUE
 from iota_dagster.core.dedup.seen import Admission
 from iota_dagster.core.hours import Hour
-from iota_dagster.core.model import BatchStatus, ObjectStatus
+from iota_dagster.core.model import BatchStatus, LogObject, ObjectStatus
 from iota_dagster.core.store.batches import ask_again
 from iota_dagster.core.store.commit import EventHour
 from iota_dagster.core.store.database import chunked, insert_ignore, upsert
 from iota_dagster.core.store.schema import admissions, batches, duplicates, event_hours, log_objects, retired_files
 
 OWNER = "repair"
-"""The owner of every rebuilt batch."""
+"""Who has made every rebuilt batch, until somebody does it again."""
 UNKNOWN = "unknown"
-"""The content hash and etag of an object that the lake alone tells of."""
 """In the place of a content's SHA-256: no content has it."""
+ObjectKey = tuple[str, str, str]
+"""(batch, bucket, key): a log object as rows of the lake name it."""
+_ETAG = "rebuilt-"
+"""How the etag begins of an object that the lake alone tells of; the batch's id follows."""
+_WORK = "/rebuilt"
+"""How a rebuilt batch's work folder ends: there is no such folder."""
+_CHANGED = "the lake had been changed since the backup from which the store was restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,18 @@ class RebuiltObject:
     rows: int
 
 
-def enter_objects(connection: sa.Connection, found: Sequence[RebuiltObject]) -> int:
-    """Enter objects and their batches as done; of those rebuilt before, add the rows. The number of new batches.
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """How many batches the store had never heard of, and how many it had as open."""
 
-    Batches that the store knows are left as they are, with their objects.
+    batches: int
+    opened: int
+
+
+def enter_objects(connection: sa.Connection, found: Sequence[RebuiltObject], counted: Collection[str] = ()) -> Entered:
+    """Enter objects and their batches as done; of those rebuilt before, add the rows, but for those of `counted`.
+
+    Open batches become rebuilt ones. Others that the store knows are left as they are, with their objects.
     """
     first: dict[str, RebuiltObject] = {}
     for item in found:
@@ -55,21 +73,80 @@ def enter_objects(connection: sa.Connection, found: Sequence[RebuiltObject]) -> 
     made = 0
     for part in chunked(first.values(), 1_000):
         made += connection.execute(insert_ignore(connection, batches), [_batch(item) for item in part]).rowcount
-    ours = _rebuilt(connection, first)
-    rows = [_object(item) for item in found if item.batch_id in ours]
+    opened = _take_up_open(connection, first)
+    ours = _rebuilt(connection, first) - set(counted)
+    etags = _etags(connection, ours)
+    rows = [_object(item, etags.get((item.batch_id, item.bucket, item.key))) for item in found if item.batch_id in ours]
     new = {
         name: log_objects.c[name] + sa.literal_column(f"excluded.{name}", sa.BigInteger) for name in ("records", "rows")
     }
+    statement = upsert(
+        connection, log_objects, on=("bucket", "key", "etag"), update=("status", "content_sha256"), assign=new
+    )
     for chunk in chunked(rows, 500):
-        statement = upsert(connection, log_objects, on=("bucket", "key", "etag"), update=(), assign=new)
         connection.execute(statement, chunk)
-    return made
+    return Entered(made, opened)
+
+
+def _take_up_open(connection: sa.Connection, first: Mapping[str, RebuiltObject]) -> int:
+    """Let open batches be rebuilt ones that wait to be done again; the number.
+
+    Their objects are pending until rows of them are found: one may have left its batch before that was committed.
+    """
+    c, o, opened = batches.c, log_objects.c, list[str]()
+    for part in chunked(first):
+        opened += connection.execute(sa.select(c.id).where(c.id.in_(part), c.status == BatchStatus.OPEN)).scalars()
+    for batch_id in opened:
+        values = _batch(first[batch_id]) | {"redo_reason": _CHANGED, "attempts": 0}
+        for name in ("id", "delivery_hour", "created_at"):
+            del values[name]
+        connection.execute(sa.update(batches).where(c.id == batch_id).values(values))
+        mine = (o.batch_id == batch_id, o.status == ObjectStatus.CLAIMED)
+        connection.execute(sa.update(log_objects).where(*mine).values(status=ObjectStatus.PENDING))
+    return len(opened)
+
+
+def release_pending(connection: sa.Connection) -> None:
+    """Let go the objects of batches that were open of which no row was found: whoever claims next may read them."""
+    c = log_objects.c
+    left = (c.status == ObjectStatus.PENDING, c.batch_id.is_not(None))
+    connection.execute(sa.update(log_objects).where(*left).values(batch_id=None))
+
+
+def note_judged(connection: sa.Connection, found: Collection[ObjectKey], now: datetime) -> None:
+    """Log objects of which the lake has matches have paged: what is judged again for this store's sake pages nobody.
+
+    Those of batches that the store knows as judged have been noted already.
+    """
+    c, o, unjudged = batches.c, log_objects.c, set[str]()
+    for part in chunked({batch_id for batch_id, _, _ in found}):
+        missing = sa.or_(c.alerts_at.is_(None), _IS_REBUILT)
+        unjudged |= set(connection.execute(sa.select(c.id).where(c.id.in_(part), missing)).scalars())
+    here = [o[name] == sa.bindparam(f"b_{name}") for name in ("batch_id", "bucket", "key")]
+    first = sa.update(log_objects).where(*here, o.done_at.is_(None)).values(done_at=now)
+    rows = [{"b_batch_id": item[0], "b_bucket": item[1], "b_key": item[2]} for item in found if item[0] in unjudged]
+    for chunk in chunked(rows, 1_000):
+        connection.execute(first, chunk)
+
+
+_IS_REBUILT = batches.c.work.endswith(_WORK)
 
 
 def _rebuilt(connection: sa.Connection, ids: Collection[str]) -> set[str]:
     c, found = batches.c, set[str]()
     for part in chunked(ids):
-        found |= set(connection.execute(sa.select(c.id).where(c.id.in_(part), c.owner == OWNER)).scalars())
+        found |= set(connection.execute(sa.select(c.id).where(c.id.in_(part), _IS_REBUILT)).scalars())
+    return found
+
+
+def _etags(connection: sa.Connection, batch_ids: Collection[str]) -> dict[ObjectKey, str]:
+    """The etags of some batches' objects; not where a batch has several of a key, whose rows nobody can tell apart."""
+    c, found = log_objects.c, dict[ObjectKey, str]()
+    place = (c.batch_id, c.bucket, c.key)
+    query = sa.select(*place, sa.func.min(c.etag)).group_by(*place).having(sa.func.count() == 1)
+    for part in chunked(batch_ids):
+        for batch_id, bucket, key, etag in connection.execute(query.where(c.batch_id.in_(part))):
+            found[batch_id, bucket, key] = etag
     return found
 
 
@@ -80,16 +157,16 @@ def _batch(item: RebuiltObject) -> dict[str, object]:
         "delivery_hour": item.delivery_hour,
         "status": BatchStatus.DONE,
         "owner": OWNER,
-        "work": f"{item.batch_id}/rebuilt",  # there is no such folder
+        "work": f"{item.batch_id}{_WORK}",
         **dict.fromkeys(("heartbeat_at", "created_at", "committed_at", "lake_at", "alerts_at"), moment),
     }
 
 
-def _object(item: RebuiltObject) -> dict[str, object]:
+def _object(item: RebuiltObject, etag: str | None) -> dict[str, object]:
     return {
         "bucket": item.bucket,
         "key": item.key,
-        "etag": f"rebuilt-{item.batch_id}",
+        "etag": etag or f"{_ETAG}{item.batch_id}",
         "integration": item.integration,
         "account": item.account,
         "region": item.region,
@@ -104,17 +181,24 @@ def _object(item: RebuiltObject) -> dict[str, object]:
     }
 
 
+def is_as_it_was(item: LogObject, content_sha256: str | None) -> bool:
+    """Whether an object that was done has been read with the same content; `content_sha256` is None if it was not.
+
+    Of a rebuilt one that the store knew before, the etag alone says so: only an object that has it is read.
+    """
+    if item.content_sha256 == UNKNOWN:
+        return content_sha256 is not None and not item.etag.startswith(_ETAG)
+    return item.content_sha256 == content_sha256
+
+
 def known_until(connection: sa.Connection) -> datetime | None:
     """When the store had last registered a log object before it was repaired; None when it knew of none.
 
     Neither what is rebuilt from the lake counts, nor the spool's objects, which a repair registers itself.
     """
     c = log_objects.c
-    query = (
-        sa.select(sa.func.max(c.registered_at, type_=c.registered_at.type))
-        .select_from(log_objects.outerjoin(batches, batches.c.id == c.batch_id))
-        .where(batches.c.owner.is_distinct_from(OWNER), c.integration != QUEUE)
-    )
+    mine = (~c.etag.startswith(_ETAG), c.integration != QUEUE)
+    query = sa.select(sa.func.max(c.registered_at, type_=c.registered_at.type)).where(*mine)
     found: datetime | None = connection.scalar(query)
     return found
 
@@ -173,10 +257,10 @@ def _do_again(connection: sa.Connection, key: EventHour, changed: Collection[str
         counted = (d.against.in_(part), d.log_type == key[0], d.hour == key[1])
         who |= set(connection.execute(sa.select(d.batch_id).where(*counted)).scalars())
     for part in chunked(who):
-        known = (c.owner != OWNER, c.status.in_((BatchStatus.COMMITTED, BatchStatus.DONE)))
+        known = (~_IS_REBUILT, c.status.in_((BatchStatus.COMMITTED, BatchStatus.DONE)))
         unasked = sa.or_(c.redo_reason.is_(None), c.redo_blocked.is_not(None))
         again += connection.execute(sa.select(c.id).where(c.id.in_(part), *known, unasked)).scalars().all()
-    ask_again(connection, again, "the lake had been changed since the backup from which the store was restored")
+    ask_again(connection, again, _CHANGED)
     return len(again)
 
 
