@@ -125,12 +125,12 @@ def fetch_missing(platform: Platform, findings: Iterable[Finding]) -> Fetched:
 
 
 def _read_all(reader: DigestReader, hours: range) -> Reading:
-    """Read look after look, as long as there are more and some can be had."""
+    """Read look after look, as long as there are more that were not tried."""
     whole = Reading()
     while True:
         found = reader.read_new(hours)
         whole = Reading(whole.digests + found.digests, whole.files + found.files, found.waiting, found.is_complete)
-        if found.is_complete or not found.digests:
+        if found.is_complete:
             return whole
 
 

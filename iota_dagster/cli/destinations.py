@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--test", "is_test", is_flag=True, help="Send a test alert to each, and say whether it arrived.")
 @click.option("--retry", "is_retry", is_flag=True, help="Let alerts that were given up be sent again, however old.")
+@click.option("--give-up", "is_giving_up", is_flag=True, help="Stop trying to send to NAME, which was removed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line and destination.")
-def command(names: tuple[str, ...], is_test: bool, is_retry: bool, as_json: bool) -> None:
+def command(names: tuple[str, ...], is_test: bool, is_retry: bool, is_giving_up: bool, as_json: bool) -> None:
     """List the destinations of alerts (all, or those named) and the severities that are routed to each.
 
     With --test each gets an alert that says that it is a test; it is in neither store nor lake. Exit with 1 when one
@@ -31,6 +32,9 @@ def command(names: tuple[str, ...], is_test: bool, is_retry: bool, as_json: bool
 
     With --retry each gets what was given up after a day of attempts, from the next run that sends: people are paged for
     old alerts too. `iota status` shows how many there are beforehand.
+
+    With --give-up no further attempt is made at what waits for names that the settings do not have any more: it would
+    be tried for a day. Should there be a destination of that name again, --retry sends it.
     """
     from iota_dagster.own_clients import own_clients
     from iota_dagster.platform import open_destinations
@@ -38,7 +42,12 @@ def command(names: tuple[str, ...], is_test: bool, is_retry: bool, as_json: bool
 
     if is_test and is_retry:
         raise click.UsageError("--test and --retry do not go together: test first")
+    if is_giving_up and (is_test or is_retry):
+        raise click.UsageError("--give-up goes with neither --test nor --retry")
     settings = load_settings()
+    if is_giving_up:
+        _give_up(settings, names, as_json)
+        return
     _require_known(names, [item.name for item in settings.destinations])
     opened = {item.name: item for item in open_destinations(settings, own_clients(settings))}
     failed = False
@@ -57,6 +66,21 @@ def _require_known(names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise click.UsageError(f"{name} is no destination, there are: {', '.join(known) or 'none'}")
+
+
+def _give_up(settings: Settings, names: Sequence[str], as_json: bool) -> None:
+    """End the attempts at names that were removed, and say how many alerts that was."""
+    from iota_dagster.core.alerting import outbox
+
+    if not names:
+        raise click.UsageError("--give-up needs the names that were removed: iota status shows what waits for them")
+    if known := [item.name for item in settings.destinations if item.name in names]:
+        raise click.UsageError(f"{', '.join(known)}: the settings still have it, so what waits for it is sent")
+    with own_store(settings) as database, database.begin() as connection:
+        counts = {name: outbox.give_up(connection, name) for name in names}
+    for name, count in counts.items():
+        facts = {"name": name, "given_up": count}
+        click.echo(json.dumps(facts) if as_json else f"{one_line(name):<24} → alerts given up: {count:,}")
 
 
 def _facts(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ def command(watch: bool, as_json: bool) -> None:
         raise click.UsageError("--watch is for people: leave out --watch or --json")
     settings = load_settings()
     with own_store(settings) as database:
-        reader = StatusReader(database, [item.name for item in settings.integrations])
+        destinations = {item.name for item in settings.destinations}
+        reader = StatusReader(database, [item.name for item in settings.integrations], destinations=destinations)
         if as_json:
             click.echo(json.dumps(as_values(reader.look(), settings), default=plain))
         else:
@@ -170,6 +171,10 @@ def _outbox(status: Status) -> Iterator[Line]:
     if not status.outbox:
         yield "outbox", "nothing waits", False
     for item in status.outbox:
+        if not (item.is_configured or item.waiting):
+            text = f"{item.destination} is no destination any more, {item.failed:,} alerts not sent there"
+            yield "outbox", text, False
+            continue
         error = f": {item.error}" if item.error else ""
         since = f" (since {_clock(item.oldest)})" if item.oldest else ""
         text = f"{item.destination}, {item.waiting:,} waiting{since}, {item.failed:,} given up{error}"

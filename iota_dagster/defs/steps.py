@@ -10,6 +10,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from iota_dagster.core.batch.road import Road
+from iota_dagster.core.correlating.results import NotPublished
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.hours import Hour, hour_folder, hour_key, parse_hour_key
 from iota_dagster.core.store import summaries
@@ -32,6 +33,10 @@ FIRST = {"dagster/priority": "10"}
 OWNERS = ["team:detection"]
 EVENT_HOURS = 25
 """Rows of the table of event hours that a run has written into: a day's and one."""
+OUTAGE_RETRIES = 5
+"""How often a step is tried again that an outage has stopped."""
+OUTAGE_SECONDS = 10
+"""How long it waits before that."""
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -66,7 +71,21 @@ def waiting_out_outages() -> Iterator[None]:
     try:
         yield
     except Outage as error:
-        raise dg.RetryRequested(max_retries=5, seconds_to_wait=10) from error
+        raise dg.RetryRequested(max_retries=_retries(error), seconds_to_wait=OUTAGE_SECONDS) from error
+
+
+def fails_for_good(context: dg.AssetExecutionContext, error: Exception) -> bool:
+    """Whether a step is not tried again after an error."""
+    tries = getattr(context, "retry_number", 0)  # a context that was built by hand has none
+    return not isinstance(error, Outage) or tries >= _retries(error)
+
+
+def _retries(error: Outage) -> int:
+    """A correlation rule's hour that the lake does not take is the next run's, or `follow_up`'s, to try again.
+
+    Every run meets it, of whatever hour: each would be held up by the whole wait.
+    """
+    return 1 if isinstance(error, NotPublished) else OUTAGE_RETRIES
 
 
 def each(items: Iterable[_Item], work: Callable[[_Item], _Result]) -> list[_Result]:

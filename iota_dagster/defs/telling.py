@@ -5,7 +5,7 @@ Evaluating may wait long for a lake that does not answer, and Glue for its turn:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,13 @@ from iota_dagster.core.correlating.correlator import correlator_of
 from iota_dagster.core.correlating.results import Correlated
 from iota_dagster.platform import Platform
 
+Note = Callable[[DeliveryReport], object]
+"""Is given what every delivering did, at once: it counts even if something else fails after it."""
+
+
+def _forget(_: DeliveryReport) -> None:
+    """Nobody asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -26,35 +33,34 @@ class Told:
     deliveries: Tally
 
 
-def tell(log: dg.DagsterLogManager, platform: Platform) -> Told:
+def tell(log: dg.DagsterLogManager, platform: Platform, note: Note = _forget) -> Told:
     """Send what is due, evaluate the correlation rules, send what came of it, and bring its hours into Glue.
 
     What goes wrong, an outage of the lake or of Glue, is raised when everybody has been told.
     """
-    before = deliver(log, platform.road)
+    before = deliver(log, platform.road, note)
     try:
         done = evaluate(log, platform.road)
     finally:
-        after = deliver(log, platform.road)
+        after = deliver(log, platform.road, note)
     _finish(platform, done)
     return Told(done, before.total + after.total)
 
 
-def evaluate_before_telling(log: dg.DagsterLogManager, platform: Platform) -> Told:
-    """Evaluate for a step that another one follows which delivers.
+def evaluate_before_telling(log: dg.DagsterLogManager, platform: Platform, note: Note) -> Correlated:
+    """Evaluate for a step that another one follows which delivers, and shows what was sent before.
 
     Where that one would not come, since this one fails, or would have to wait for Glue, people are told here.
     """
     try:
         done = evaluate(log, platform.road)
     except Exception:
-        deliver(log, platform.road)
+        deliver(log, platform.road, note)
         raise
-    if not done.outages and (platform.catalog is None or not done.changed):
-        return Told(done, Tally())
-    report = deliver(log, platform.road)
-    _finish(platform, done)
-    return Told(done, report.total)
+    if done.outages or (platform.catalog is not None and done.changed):
+        deliver(log, platform.road, note)
+        _finish(platform, done)
+    return done
 
 
 @contextmanager
@@ -74,9 +80,10 @@ def evaluate(log: dg.DagsterLogManager, road: Road) -> Correlated:
     return done
 
 
-def deliver(log: dg.DagsterLogManager, road: Road) -> DeliveryReport:
+def deliver(log: dg.DagsterLogManager, road: Road, note: Note = _forget) -> DeliveryReport:
     """Send everything that is due; what a destination did not take is named."""
     report = road.deliver()
+    note(report)
     for name, tally in report.by_destination.items():
         if tally.error:
             log.warning(f"destination {name}: {tally.error}")

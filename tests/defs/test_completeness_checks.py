@@ -24,7 +24,7 @@ from iota_dagster.defs.completeness_job import COMPLETENESS_JOBS, COMPLETENESS_S
 from iota_dagster.defs.resources import resources
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
-from tests.core.digests import Trail, contents
+from tests.core.completeness.digests import Trail, contents
 from tests.road.world import drive
 
 HOUR = timedelta(hours=1)
@@ -130,6 +130,29 @@ def test_a_forged_digest_is_told_and_keeps_nothing_else_from_being_told(inbox: P
     passed, severity, figures = run("completeness")["logs_as_listed"]
     assert (passed, severity, figures["missing"], figures["untrusted"]) == (False, "ERROR", 1, 1)
     assert alerts() == {"iota.LogsMissing": "open", "iota.DigestUntrusted": "open"}
+
+
+def test_three_digests_that_are_gone_are_told_once_and_keep_nothing_after_them_from_being_told(inbox: Path) -> None:
+    trail, taken = Trail(f"{SCHEME}{inbox}"), list[str]()
+    for number in range(3):
+        digest = trail.digest(recent() - number * HOUR, [])
+        write(inbox, digest.key, digest.packed)
+        taken.append(digest.key)
+    ((lost, text),) = contents(["lost"], recent())
+    digest = Trail(trail.bucket).digest(recent() + HOUR, [(lost, text)])
+    write(inbox, digest.key, digest.packed)
+    take(inbox)
+    for key in taken:
+        (inbox / key).unlink()
+    told = inbox.parent / "home" / "alerts.jsonl"
+    for _ in range(2):
+        passed, severity, figures = run("completeness")["logs_as_listed"]
+        assert (passed, severity, figures["missing"], figures["digests"]) == (False, "ERROR", 4, 1)
+        assert len(figures["waiting"].records) == 3
+        assert {json.loads(line)["rule_id"] for line in told.read_text().splitlines()} == {"iota.LogsMissing"}
+    before = len(told.read_text().splitlines())
+    run("completeness")
+    assert len(told.read_text().splitlines()) == before
 
 
 def test_an_integration_that_fell_silent_fails_the_check_and_tells_people(inbox: Path) -> None:

@@ -20,7 +20,7 @@ from iota_dagster.core.store import correlations as store
 from iota_dagster.core.store.alerts import list_alerts, record_matches
 from iota_dagster.core.store.schema import deliveries, metadata
 from iota_dagster.definitions import defs
-from iota_dagster.defs import sensor_platform
+from iota_dagster.defs import sensor_platform, steps
 from iota_dagster.defs.assets.correlations import correlations
 from iota_dagster.defs.correlation_schedule import correlation_wait_ends
 from iota_dagster.defs.follow_up import correlate_and_deliver, follow_up
@@ -156,6 +156,7 @@ def test_what_is_due_is_sent_while_the_lake_does_not_answer(
     with aws.disturbed_by(denied("s3", "PUT")), pytest.raises(dg.RetryRequested) as raised:
         work_off(step)
     assert isinstance(raised.value.__cause__, Outage)
+    assert raised.value.max_retries == 1  # every run meets it, and another one takes it up
     assert told(platform) == [("Loud alice", "sent")]
     work_off(step)
     assert told(platform) == [("Both: alice", "sent"), ("Loud alice", "sent")]
@@ -186,6 +187,71 @@ def test_people_are_told_though_the_catalog_denies_us(
     with aws.disturbed_by(denied("glue", "POST")), pytest.raises(IotaError):
         work_off(step)
     assert told(platform) == [("Both: alice", "sent"), ("Loud alice", "sent")]
+
+
+def run_from_correlations(partition: str = HOUR) -> tuple[bool, dict[str, list[dict[str, object]]]]:
+    """A run of the two steps that tell: whether it succeeded, and by asset the figures of each materialization."""
+    job = dg.define_asset_job("telling", selection=dg.AssetSelection.assets("correlations", "alert_deliveries"))
+    given = dg.Definitions(assets=defs.assets, jobs=[job], resources=defs.resources, executor=dg.in_process_executor)
+    with dg.DagsterInstance.ephemeral() as instance:
+        resolved = given.resolve_job_def("telling")
+        result = resolved.execute_in_process(instance=instance, partition_key=partition, raise_on_error=False)
+        shown = {name: materialized(instance, name, partition) for name in ("correlations", "alert_deliveries")}
+    return result.success, shown
+
+
+def materialized(instance: dg.DagsterInstance, asset: str, partition: str) -> list[dict[str, object]]:
+    """The figures of each materialization of an asset that an instance has kept."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition])
+    kept = [item.asset_materialization for item in instance.fetch_materializations(wanted, limit=9).records]
+    return [{name: value.value for name, value in item.metadata.items()} for item in kept if item]
+
+
+def test_what_was_sent_while_glue_had_to_wait_is_shown_on_the_deliveries_and_counted_once(
+    platform: Platform, in_aws: GlueCatalog
+) -> None:
+    record_both(platform, NOW)
+    succeeded, shown = run_from_correlations()
+    assert succeeded
+    (correlated,), (delivered,) = shown["correlations"], shown["alert_deliveries"]
+    assert "sent" not in correlated
+    assert (delivered["sent"], delivered["failed"], delivered["outbox_waiting"]) == (2, 0, 0)
+    (row,) = delivered["destinations"].records  # type: ignore[attr-defined]
+    assert (row.data["destination"], row.data["sent"]) == ("alerts_file", 2)
+    assert "lag_registered_seconds" not in correlated
+
+
+def test_what_was_sent_by_a_run_that_fails_before_its_deliveries_is_shown_on_them_once(
+    platform: Platform, aws: Aws, in_aws: GlueCatalog
+) -> None:
+    record_both(platform, NOW)
+    with aws.disturbed_by(denied("glue", "POST")):
+        succeeded, shown = run_from_correlations()
+    assert not succeeded
+    assert (shown["correlations"], [item["sent"] for item in shown["alert_deliveries"]]) == ([], [2])
+    succeeded, shown = run_from_correlations()
+    assert succeeded
+    assert [item["sent"] for item in shown["alert_deliveries"]] == [0]
+
+
+def test_what_was_sent_before_a_step_was_tried_again_is_shown_once_with_the_rest(
+    platform: Platform, aws: Aws, in_aws: GlueCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_both(platform, NOW)
+    monkeypatch.setattr(steps, "OUTAGE_SECONDS", 0)
+    left = [denied("s3", "PUT")]
+
+    def once(asked: Asked) -> Answer | None:
+        answer = left[0](asked) if left else None
+        if answer is not None:
+            assert told(platform) == [("Loud alice", "unsent")]
+            left.clear()
+        return answer
+
+    with aws.disturbed_by(once):
+        succeeded, shown = run_from_correlations()
+    assert (succeeded, left, told(platform)) == (True, [], [("Both: alice", "sent"), ("Loud alice", "sent")])
+    assert [item["sent"] for item in shown["alert_deliveries"]] == [2]
 
 
 def test_the_sensor_waits_until_something_is_due(platform: Platform) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +12,13 @@ from click.testing import CliRunner
 
 from iota_dagster.cli import iota
 from iota_dagster.core.aws.glue import GlueCatalog
-from iota_dagster.core.hours import Hour, parse_hour_key
+from iota_dagster.core.hours import Hour, hour_folder, hour_key, parse_hour_key
+from iota_dagster.core.store.alerts import list_alerts
+from iota_dagster.core.store.database import Database
 from iota_dagster.definitions import defs
-from tests.aws import Aws
+from iota_dagster.defs import steps
+from iota_dagster.settings import load_settings
+from tests.aws import Answer, Asked, Aws, s3_error
 from tests.cli.logs import RULE, START, packed, record, write
 
 HOUR, NEXT = "2025-03-01-10:00", "2025-03-01-11:00"
@@ -75,6 +79,29 @@ def test_a_run_registers_the_event_hours_that_it_wrote(instance: dg.DagsterInsta
     assert list(generations(glue, "alert_matches")) == [parse_hour_key(NEXT)]
     shown = figures(instance, NEXT)
     assert (shown["tables"], shown["partitions"]) == (2, 3)
+
+
+def denied_hour(table: str, hour: str) -> Callable[[Asked], Answer | None]:
+    """What S3 says of the lake where one hour of a table may not be written."""
+    folder = f"/{table}/{hour_folder(parse_hour_key(hour))}/"
+    answer = s3_error(403, "AccessDenied")
+    return lambda asked: answer if (asked.service, asked.method) == ("s3", "PUT") and folder in asked.path else None
+
+
+@pytest.mark.parametrize("table", ["cloudtrail_events", "alert_matches"])
+def test_a_batch_that_cannot_be_published_keeps_no_other_from_the_catalog_nor_its_alerts_from_the_store(
+    glue: GlueCatalog, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr(steps, "OUTAGE_SECONDS", 0)
+    with aws.disturbed_by(denied_hour(table, NEXT)):
+        ingest(tmp_path)
+    assert HOUR in {hour_key(hour) for hour in generations(glue, "cloudtrail_events")}
+    database = Database(load_settings().store_url)
+    with database.read() as connection:
+        assert len(list_alerts(connection)) == 1
+    database.dispose()
+    ingest(tmp_path)
+    assert set(generations(glue, table)) >= {parse_hour_key(NEXT)}
 
 
 def test_registering_alone_again_writes_nothing(instance: dg.DagsterInstance) -> None:

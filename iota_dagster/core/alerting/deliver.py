@@ -68,6 +68,12 @@ class DeliveryReport:
 
     by_destination: Mapping[str, Tally] = field(default_factory=dict)
 
+    def __add__(self, later: DeliveryReport) -> DeliveryReport:
+        """Both together."""
+        names = sorted(self.by_destination.keys() | later.by_destination.keys())
+        mine, others = self.by_destination, later.by_destination
+        return DeliveryReport({name: mine.get(name, Tally()) + others.get(name, Tally()) for name in names})
+
     @property
     def total(self) -> Tally:
         """The sum over all destinations."""

@@ -174,6 +174,12 @@ def retry_given_up(connection: sa.Connection, destination: str, now: datetime) -
     return len(found), min(found, default=None)
 
 
+def give_up(connection: sa.Connection, destination: str) -> int:
+    """Make no further attempt at what waits for a destination; returns how many. What is being sent is left alone."""
+    waiting = (deliveries.c.destination == destination, deliveries.c.status == "pending")
+    return connection.execute(sa.update(deliveries).where(*waiting).values(status="failed")).rowcount
+
+
 def _due(moment: datetime) -> sa.ColumnElement[bool]:
     return deliveries.c.status.in_(_UNSENT) & (deliveries.c.next_attempt_at <= moment)
 

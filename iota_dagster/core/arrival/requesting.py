@@ -90,7 +90,7 @@ class Requesting:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def take(self, most: int) -> tuple[list[Request], list[Hour]]:
-        """The runs to ask for, newest hour first, and the hours that lie outside the partitions."""
+        """The runs to ask for, the most urgent first, and the hours that lie outside the partitions."""
         now, hours = self.clock(), self.partitions()
         with self.database.read() as connection:
             due = hour_requests.due_hours(connection, now, self.is_alive)
@@ -101,7 +101,7 @@ class Requesting:
         return self._take(wanted, now), [item.hour for item in due if item.hour not in hours]
 
     def _wanted(self, due: Sequence[DueHour], last: Mapping[Hour, HourRequest], now: datetime) -> list[_Wanted]:
-        """The hours whose time has come, newest first; of a backlog as many as there is room for."""
+        """The hours whose time has come, newest first; of a backlog as many as there is room for, failed ones last."""
         runs = self.runs({hour: request.attempt for hour, request in last.items()}) if last else {}
         live: list[_Wanted] = []
         backlog: list[_Wanted] = []
@@ -114,6 +114,7 @@ class Requesting:
                 (live if recent else backlog).append(_Wanted(item.hour, request, failures, recent))
             elif not recent and run.state not in (RunState.FAILED, RunState.ENDED):
                 room -= 1
+        backlog.sort(key=lambda item: item.failures)  # hours that fail again and again keep no others waiting
         return live + backlog[: max(room, 0)]
 
     def _take(self, wanted: Sequence[_Wanted], now: datetime) -> list[Request]:

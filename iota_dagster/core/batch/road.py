@@ -29,7 +29,7 @@ from iota_dagster.core.batch.owner import current_owner, is_alive
 from iota_dagster.core.batch.prepare import CannotDoAgain, Committed, Preparer
 from iota_dagster.core.batch.work import WorkArea, WorkFolder
 from iota_dagster.core.detection.processes.rule_workers import RuleWorkers
-from iota_dagster.core.errors import Outage, WorkFilesLost
+from iota_dagster.core.errors import LakeFileDamaged, Outage, WorkFilesLost
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.judging import judge as judging
 from iota_dagster.core.lake import alert_matches
@@ -208,40 +208,68 @@ class Road:
     # ── alerts ──
 
     def judge(self, batch: Batch) -> Judged:
-        """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go."""
+        """Run the rules over a committed batch; matches, alerts, outbox and the `alert_matches` rows in one go.
+
+        Where the lake does not take the rows, alerts and outbox do not wait for it: the batch has no mark then, and is
+        judged again. That changes nothing of what people were told.
+        """
         started = time.perf_counter()
         batch, work = self._open_work(batch)
         with self._scratch_folder() as folder:
             rules = self.alerting.rules()
             found = judging.judge(work, rules, StoredValues(self.database))
-            kept = rows_of_rules(self.lake, batch.id, found.unjudged, found.matches)
-            files = match_files(found.matches, batch.id, folder, kept)
             first = {
                 match.id
                 for match, position in zip(found.matches, found.positions, strict=True)
                 if batch.objects[position].first_completion
             }
-            changes: list[AlertChanges] = []
-            mark = self._mark(batch, Branch.ALERTS)
+            with self._alerting_without_the_lake(batch, found, first):
+                kept = rows_of_rules(self.lake, batch.id, found.unjudged, found.matches)
+                files = match_files(found.matches, batch.id, folder, kept)
+                changed, changes = self._published_matches(batch, found, first, files, started)
+            return Judged(batch, found, changes, changed)
 
-            def record(connection: sa.Connection) -> bool:
-                if not mark(connection):
-                    return False
-                rule_packs.note_use(connection, batch.id, rules.pack, self.clock())
-                rule_values.save(connection, found.remembered)
-                changes[:] = [self._record(connection, batch, found, first)]
-                figures = Figures()
-                batch_figures.add_rules(figures, found.costs, found.matches, found.failures)
-                self._count(connection, batch, Step.RULES, figures, files, started)
-                return True
+    def _published_matches(
+        self,
+        batch: Batch,
+        found: judging.Judgement,
+        first: set[str],
+        files: Mapping[TableHour, NewFile],
+        started: float,
+    ) -> tuple[tuple[TableHour, ...], AlertChanges]:
+        """A batch's matches into lake and store, with the mark; the hours that changed, and the alerts."""
+        changes: list[AlertChanges] = []
+        mark, rules = self._mark(batch, Branch.ALERTS), self.alerting.rules()
 
-            changed = self._publish(batch, files, (alert_matches.TABLE,), record)
-            return Judged(batch, found, changes[0] if changes else AlertChanges(), changed)
+        def record(connection: sa.Connection) -> bool:
+            if not mark(connection):
+                return False
+            rule_packs.note_use(connection, batch.id, rules.pack, self.clock())
+            changes[:] = [self._record(connection, batch, found, first)]
+            figures = Figures()
+            batch_figures.add_rules(figures, found.costs, found.matches, found.failures)
+            self._count(connection, batch, Step.RULES, figures, files, started)
+            return True
+
+        changed = self._publish(batch, files, (alert_matches.TABLE,), record)
+        return changed, changes[0] if changes else AlertChanges()
+
+    @contextmanager
+    def _alerting_without_the_lake(self, batch: Batch, found: judging.Judgement, first: set[str]) -> Iterator[None]:
+        """When the lake fails, which may last long, people are told all the same. What is wrong is raised."""
+        try:
+            yield
+        except (Outage, LakeFileDamaged):
+            with suppress(Outage), self.database.begin() as connection:  # of the store: then nothing can be written
+                if batch_store.lock_current(connection, batch):
+                    self._record(connection, batch, found, first)
+            raise
 
     def _record(
         self, connection: sa.Connection, batch: Batch, found: judging.Judgement, first: set[str]
     ) -> AlertChanges:
         now, notify_within = self.clock(), self.alerting.notify_within
+        rule_values.save(connection, found.remembered)
         changes = record_matches(
             connection,
             batch.id,

@@ -42,11 +42,12 @@ class Comparison:
 def compare(connection: sa.Connection, since: datetime, until: datetime) -> Comparison:
     """What the digests that end in [since, until) and the ledger disagree on."""
     unmet, all_unmet = store.unmet(connection, since, until, MOST_FINDINGS)
+    gone, all_gone = store.digests_gone(connection, since, until, MOST_FINDINGS)
     doubtful, all_doubtful = store.digests_in_doubt(connection, since, until, MOST_FINDINGS)
     strangers = _unlisted(connection, range(hour_of(since), hour_of(until)))
-    named = [*map(_unmet, unmet), *map(_untrusted, doubtful), *islice(strangers, MOST_FINDINGS)]
+    named = [*map(_unmet, unmet), *map(_gone, gone), *map(_untrusted, doubtful), *islice(strangers, MOST_FINDINGS)]
     found = sorted(named, key=lambda item: (item.kind, item.moment, item.bucket, item.key))
-    more = all_unmet - len(unmet) + all_doubtful - len(doubtful) + sum(1 for _ in strangers)
+    more = all_unmet - len(unmet) + all_gone - len(gone) + all_doubtful - len(doubtful) + sum(1 for _ in strangers)
     return Comparison(tuple(found), more=more)
 
 
@@ -60,6 +61,11 @@ def _unmet(item: Unmet) -> Finding:
     else:
         kind, detail = Kind.NOT_DONE, f"it is {item.status}"
     return Finding(kind, item.integration, item.bucket, item.key, item.end_at, detail)
+
+
+def _gone(row: DigestRow) -> Finding:
+    detail = "it is gone from its bucket, and nobody knows what it lists"
+    return Finding(Kind.MISSING, row.integration, row.bucket, row.key, row.end_at, detail)
 
 
 def _untrusted(row: DigestRow) -> Finding:

@@ -1,4 +1,8 @@
-"""Digests that are done → what they list, in the store: each is fetched once more, verified and kept."""
+"""Digests that are done → what they list, in the store: each is fetched once more, verified and kept.
+
+One that cannot be had is noted, so that the next look goes on beyond it: what was never tried comes first, then those
+that could not be had, the one whose last try was longest ago before the others.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from iota_dagster.core.completeness.digest import (
     read_digest,
 )
 from iota_dagster.core.completeness.signature import SignatureSource, check_signature
-from iota_dagster.core.errors import ObjectError, Outage
+from iota_dagster.core.errors import ObjectError, ObjectMissing, Outage
 from iota_dagster.core.hours import hour_start
 from iota_dagster.core.model import LogObject
 from iota_dagster.core.objects import ObjectReader
@@ -31,19 +35,40 @@ UNREADABLE = "unreadable"
 MOST_DIGESTS = 2_000
 """Digests of one look and integration: more of them wait for the next."""
 IN_A_ROW = 3
-"""So many digests of an integration in vain, and the others are not tried."""
+"""So many outages of an integration one after the other, and it is left alone until the next look."""
+MOST_IN_VAIN = 100
+"""Digests of one look and integration that are tried again in vain."""
+MOST_NAMED = 1_000
+"""Digests that could not be had and are named; all are counted."""
 LONGEST = 1_000
 """Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a look has read: digests and the files that they list; `waiting` says why some were left for later."""
+    """What a look has read: digests and the files that they list; `waiting` says why some could not be had.
+
+    `is_complete` unless there are more that were not tried, and that the next look can try.
+    """
 
     digests: int = 0
     files: int = 0
     waiting: tuple[str, ...] = ()
     is_complete: bool = True
+
+
+@dataclass(slots=True)
+class _Look:
+    """One integration's look in the making: what was read, and how many tries were in vain."""
+
+    rows: list[DigestRow] = field(default_factory=list)
+    in_vain: int = 0
+    outages: int = 0
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its place does not answer."""
+        return self.outages >= IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +84,40 @@ class DigestReader:
     def read_new(self, hours: range, limit: int = MOST_DIGESTS) -> Reading:
         """Read the digests of some delivery hours that are done and have not been read, oldest first.
 
-        Of each integration `limit` at most. One that cannot be had now (an outage, a refusal) is told and tried again
-        by the next call, after three in a row the rest of its integration's too; one that is no digest is kept as
-        unreadable.
+        Of each integration `limit` new ones at most. One that cannot be had now (an outage, a refusal) is told and
+        tried again by the next calls, `MOST_IN_VAIN` of them each time; one that is no digest is kept as unreadable.
         """
         with self.database.read() as connection:
-            found = store.unread_digests(connection, hours, limit)
-        rows, waiting = list[DigestRow](), list[str]()
-        for items in found.values():
-            self._read_some(items, rows, waiting)
-        is_complete = all(len(items) < limit for items in found.values())
-        return Reading(len(rows), sum(row.files for row in rows), tuple(waiting), is_complete)
+            new = store.unread_digests(connection, hours, limit)
+            again = store.digests_to_try_again(connection, hours, limit)
+        looks = {name: _Look() for name in new | again}
+        for name, look in looks.items():
+            self._read_some(new.get(name, ()), look, in_vain=limit)
+            look.in_vain = 0
+            self._read_some(again.get(name, ()), look, in_vain=MOST_IN_VAIN)
+        with self.database.read() as connection:
+            named, total = store.digests_not_had(connection, hours, MOST_NAMED)
+        waiting = (*named, *([f"and {total - len(named):,} more digests"] if total > len(named) else ()))
+        rows = [row for look in looks.values() for row in look.rows]
+        is_complete = all(look.is_out or len(new.get(name, ())) < limit for name, look in looks.items())
+        return Reading(len(rows), sum(row.files for row in rows), waiting, is_complete)
 
-    def _read_some(self, items: Sequence[LogObject], rows: list[DigestRow], waiting: list[str]) -> None:
-        in_vain = 0
+    def _read_some(self, items: Sequence[LogObject], look: _Look, in_vain: int) -> None:
         for item in items:
-            try:
-                rows.append(self._read(item))
-            except (ObjectError, Outage) as error:
-                waiting.append(str(error))
-                in_vain += 1
-            else:
-                in_vain = 0
-            if in_vain == IN_A_ROW:
+            if look.is_out or look.in_vain >= in_vain:
                 return
+            try:
+                look.rows.append(self._read(item))
+                look.outages = 0
+            except (ObjectError, Outage) as error:
+                look.in_vain += 1
+                look.outages = look.outages + 1 if isinstance(error, Outage) else 0
+                self._note(item, error)
+
+    def _note(self, item: LogObject, error: ObjectError | Outage) -> None:
+        state = store.GONE if isinstance(error, ObjectMissing) else store.UNAVAILABLE
+        with self.database.begin() as connection:
+            store.note_not_had(connection, self._row(item, None, state, str(error)))
 
     def _read(self, item: LogObject) -> DigestRow:
         row, files = self._examined(item)

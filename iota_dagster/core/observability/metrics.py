@@ -98,7 +98,12 @@ OLDEST_PENDING = _gauge(
     "iota_oldest_pending_object_timestamp_seconds", "When the oldest unfinished object was registered.", "integration"
 )
 BATCHES = _gauge("iota_batches", "Batches as they stand.", "status")
-OUTBOX = _gauge("iota_deliveries", "Deliveries of alerts as they stand.", "destination", "status")
+OUTBOX = _gauge(
+    "iota_deliveries",
+    "Deliveries of alerts as they stand; unconfigured: given up, and the settings have no such destination.",
+    "destination",
+    "status",
+)
 OLDEST_DELIVERY = _gauge(
     "iota_oldest_waiting_delivery_timestamp_seconds",
     "When the alert came to be that a destination has been owed for the longest time.",

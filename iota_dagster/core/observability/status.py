@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -68,11 +68,15 @@ class Status:
 
 @dataclass(slots=True)
 class StatusReader:
-    """Looks at a store again and again; `integrations` are those of the settings, others are found by their events."""
+    """Looks at a store again and again; `integrations` are those of the settings, others are found by their events.
+
+    `destinations` are those of the settings, too.
+    """
 
     database: Database
     integrations: Sequence[str]
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    destinations: Collection[str] | None = None
     _rhythms: dict[str, tuple[datetime, Rhythm | None]] = field(default_factory=dict)
 
     def look(self) -> Status:
@@ -91,7 +95,7 @@ class StatusReader:
                 sources=tuple(self._sources(connection, now)),
                 last_hour=pace.throughput(connection, now - timedelta(hours=1)),
                 alerts=tuple(store.with_destinations(connection, list_alerts(connection, ALERTS))),
-                outbox=tuple(store.outbox(connection)),
+                outbox=tuple(store.outbox(connection, self.destinations)),
                 rule_errors=tuple(store.rule_errors(connection, now - RECENT, RULES)),
                 signs=store.signs(connection),
             )

@@ -95,6 +95,13 @@ def mark_published(connection: sa.Connection, batch: Batch, branch: sa.Column[An
     return True
 
 
+def lock_current(connection: sa.Connection, batch: Batch) -> bool:
+    """Whether a committed batch is still the revision that `batch` is; until the transaction ends it stays so."""
+    c = batches.c
+    here = (c.id == batch.id, c.revision == batch.revision, c.status.in_((BatchStatus.COMMITTED, BatchStatus.DONE)))
+    return connection.execute(sa.select(c.id).where(*here).with_for_update()).first() is not None
+
+
 def _finish(connection: sa.Connection, batch_id: str, now: datetime) -> None:
     connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(status=BatchStatus.DONE))
     connection.execute(

@@ -26,6 +26,11 @@ _TOTAL = sa.func.count().over().label("total")
 _STEP = 5_000
 TRUSTED = ("valid", "unchecked")
 """States of digests whose lists count."""
+GONE = "gone"
+"""The state of a digest that is in its bucket no more."""
+UNAVAILABLE = "unavailable"
+"""The state of a digest that cannot be had for another reason: refused, overwritten, an outage."""
+_NOT_HAD = (GONE, UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +67,67 @@ class Unmet:
 
 
 def unread_digests(connection: sa.Connection, hours: range, limit: int) -> dict[str, list[LogObject]]:
-    """By integration the digests of some delivery hours that are done and have not been read, oldest first.
+    """By integration the digests of some delivery hours that are done and were not tried yet, oldest first.
 
     Of each integration `limit` at most: one whose digests cannot be had does not keep the others from theirs.
     """
     known = sa.exists().where(_D.object_id == _O.id)
-    mine = (_O.kind == "digest", _O.status == ObjectStatus.DONE, _O.delivery_hour.between(hours[0], hours[-1]))
-    order = (_O.delivery_hour, _O.id)
-    place = sa.func.row_number().over(partition_by=_O.integration, order_by=order).label("place")
-    unread = sa.select(log_objects, place).where(*mine, ~known).subquery()
-    query = sa.select(unread).where(unread.c.place <= limit).order_by(unread.c.integration, unread.c.place)
+    return _first_of_each(connection, sa.select(log_objects).where(*_done_in(hours), ~known), limit, _O.delivery_hour)
+
+
+def digests_to_try_again(connection: sa.Connection, hours: range, limit: int) -> dict[str, list[LogObject]]:
+    """By integration, `limit` at most, those that could not be had, the one first whose last try was longest ago."""
+    query = sa.select(log_objects).join(digests, _D.object_id == _O.id)
+    return _first_of_each(connection, query.where(*_done_in(hours), _D.state.in_(_NOT_HAD)), limit, _D.read_at)
+
+
+def digests_not_had(connection: sa.Connection, hours: range, limit: int) -> tuple[list[str], int]:
+    """Why digests of some delivery hours could not be had, oldest first: `limit` at most, and how many there are."""
+    query = sa.select(_D.why, _TOTAL).join_from(digests, log_objects, _D.object_id == _O.id)
+    mine = query.where(*_done_in(hours), _D.state.in_(_NOT_HAD))
+    rows, total = _counted(connection, mine.order_by(_O.delivery_hour, _O.id).limit(limit))
+    return [row["why"] for row in rows], total
+
+
+def _done_in(hours: range) -> tuple[sa.ColumnElement[bool], ...]:
+    return _O.kind == "digest", _O.status == ObjectStatus.DONE, _O.delivery_hour.between(hours[0], hours[-1])
+
+
+def _first_of_each(
+    connection: sa.Connection, query: sa.Select[Any], limit: int, order: sa.Column[Any]
+) -> dict[str, list[LogObject]]:
+    """The first objects of each integration."""
+    place = sa.func.row_number().over(partition_by=_O.integration, order_by=(order, _O.id)).label("place")
+    placed = query.add_columns(place).subquery()
+    first = sa.select(placed).where(placed.c.place <= limit).order_by(placed.c.integration, placed.c.place)
     found: dict[str, list[LogObject]] = {}
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(first).mappings():
         found.setdefault(row["integration"], []).append(as_log_object(row))
     return found
 
 
 def add_digest(connection: sa.Connection, row: DigestRow, files: Iterable[ListedFile]) -> None:
-    """Keep what a digest says; once, whoever reads it."""
-    values = {column.name: getattr(row, column.name) for column in digests.columns}
-    if connection.execute(insert_ignore(connection, digests), values).rowcount == 0:
+    """Keep what a digest says; once, whoever reads it, and in place of the note that it could not be had."""
+    connection.execute(sa.delete(digests).where(_D.object_id == row.object_id, _D.state.in_(_NOT_HAD)))
+    if connection.execute(insert_ignore(connection, digests), _values(row)).rowcount == 0:
         return
     listed = (
         {"digest_id": row.object_id, "bucket": item.bucket, "key": item.key, "sha256": item.sha256} for item in files
     )
     for part in chunked(listed):
         connection.execute(insert_ignore(connection, digest_files), part)
+
+
+def note_not_had(connection: sa.Connection, row: DigestRow) -> None:
+    """Note that a digest could not be had, when and why; one that somebody else has read meanwhile stays read."""
+    if connection.execute(insert_ignore(connection, digests), _values(row)).rowcount == 0:
+        tried = {"state": row.state, "why": row.why, "read_at": row.read_at}
+        mine = _D.object_id == row.object_id, _D.state.in_(_NOT_HAD)
+        connection.execute(sa.update(digests).where(*mine).values(**tried))
+
+
+def _values(row: DigestRow) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in digests.columns}
 
 
 def has_earlier(connection: sa.Connection, row: DigestRow) -> bool:
@@ -103,15 +143,29 @@ def digests_in_doubt(
 
     `limit` of them at most, and how many there are.
     """
-    query = sa.select(digests, _TOTAL).where(_D.end_at >= since, _D.end_at < until, _D.state.not_in(TRUSTED))
+    return _digests(connection, since, until, limit, _D.state.not_in((*TRUSTED, *_NOT_HAD)))
+
+
+def digests_gone(
+    connection: sa.Connection, since: datetime, until: datetime, limit: int
+) -> tuple[list[DigestRow], int]:
+    """The digests with names of [since, until) that are gone from their bucket, as `digests_in_doubt` gives its own."""
+    return _digests(connection, since, until, limit, _D.state == GONE)
+
+
+def _digests(
+    connection: sa.Connection, since: datetime, until: datetime, limit: int, wanted: sa.ColumnElement[bool]
+) -> tuple[list[DigestRow], int]:
+    query = sa.select(digests, _TOTAL).where(_D.end_at >= since, _D.end_at < until, wanted)
     rows, total = _counted(connection, query.order_by(_D.end_at, _D.object_id).limit(limit))
     return [DigestRow(**row) for row in rows], total
 
 
 def digest_states(connection: sa.Connection, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
-    """How many digests end in [since, until), by state and by why."""
+    """How many digests that could be had end in [since, until), by state and by why."""
     query = sa.select(_D.state, _D.why, sa.func.count()).where(_D.end_at >= since, _D.end_at < until)
-    return {(state, why): count for state, why, count in connection.execute(query.group_by(_D.state, _D.why))}
+    had = query.where(_D.state.not_in(_NOT_HAD)).group_by(_D.state, _D.why)
+    return {(state, why): count for state, why, count in connection.execute(had)}
 
 
 def unmet(connection: sa.Connection, since: datetime, until: datetime, limit: int) -> tuple[list[Unmet], int]:

@@ -24,6 +24,8 @@ _UNFINISHED = (ObjectStatus.PENDING, ObjectStatus.CLAIMED)
 _DELIVERED = (*_UNFINISHED, ObjectStatus.DONE)
 _WAITING = ("pending", "sending")
 _DELIVERY_STATUSES = (*_WAITING, "sent", "failed")
+_UNCONFIGURED = "unconfigured"
+"""How a delivery is counted that was given up and whose destination the settings do not have (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,11 @@ def unseen(configured: Configured) -> Samples:
 
 def gauges(connection: sa.Connection, now: datetime, configured: Configured) -> Samples:
     """All of them, and the counters that the store keeps elsewhere than in its figures."""
-    found = _ledger(connection, configured.integrations) | _outbox(connection) | _counted(connection)
+    found = (
+        _ledger(connection, configured.integrations)
+        | _outbox(connection, configured.destinations)
+        | _counted(connection)
+    )
     found |= _lake(connection) | _sent(connection)
     return found | _bloom_fill(connection, now, configured.bloom_capacity)
 
@@ -79,14 +85,15 @@ def _keep(found: Samples, family: Family, labels: tuple[str, ...], value: float,
     found[key] = better(found.get(key, value), value)
 
 
-def _outbox(connection: sa.Connection) -> Samples:
+def _outbox(connection: sa.Connection, destinations: Collection[str]) -> Samples:
     """Deliveries as they stand, and since when the oldest one waits."""
     c = deliveries.c
     here = (c.destination, c.status)
     query = sa.select(*here, sa.func.count().label("deliveries"), sa.func.min(c.created_at).label("oldest"))
     found: Samples = {}
     for row in connection.execute(query.group_by(*here)):
-        found[metrics.OUTBOX.name, (row.destination, row.status)] = row.deliveries
+        is_owed = row.status != "failed" or row.destination in destinations
+        found[metrics.OUTBOX.name, (row.destination, row.status if is_owed else _UNCONFIGURED)] = row.deliveries
         if row.status in _WAITING:
             _keep(found, metrics.OLDEST_DELIVERY, (row.destination,), row.oldest.timestamp(), min)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,13 +67,17 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """A destination's alerts that have not arrived; `error` is what it answered last."""
+    """A destination's alerts that have not arrived; `error` is what it answered last.
+
+    Unless `is_configured`, the settings have no destination of that name (any more).
+    """
 
     destination: str
     waiting: int
     failed: int
     oldest: datetime | None
     error: str | None
+    is_configured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +174,8 @@ def _quarantined(connection: sa.Connection, since: datetime) -> list[Quarantined
     ]
 
 
-def outbox(connection: sa.Connection) -> list[Outbox]:
-    """The destinations that owe something."""
+def outbox(connection: sa.Connection, configured: Collection[str] | None = None) -> list[Outbox]:
+    """The destinations that are owed something; `configured` are those of the settings, None where nobody knows."""
     c = deliveries.c
     waiting = c.status.in_(_WAITING)
     query = sa.select(
@@ -182,7 +186,14 @@ def outbox(connection: sa.Connection) -> list[Outbox]:
     ).where(c.status.in_((*_WAITING, "failed")))
     rows = connection.execute(query.group_by(c.destination).order_by(c.destination)).all()
     return [
-        Outbox(row.destination, int(row.waiting), int(row.failed), row.oldest, _last_error(connection, row.destination))
+        Outbox(
+            row.destination,
+            int(row.waiting),
+            int(row.failed),
+            row.oldest,
+            _last_error(connection, row.destination),
+            configured is None or row.destination in configured,
+        )
         for row in rows
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -184,9 +184,12 @@ def table_hours(
     return found
 
 
-def outbox(connection: sa.Connection) -> dict[str, int]:
-    """Deliveries that have not arrived: those on their way, and those that were given up."""
+def outbox(connection: sa.Connection, configured: Collection[str]) -> dict[str, int]:
+    """Deliveries that have not arrived: on their way, given up, and given up of a name that is not `configured`."""
     c = deliveries.c
-    rows = connection.execute(sa.select(c.status, sa.func.count()).where(c.status != "sent").group_by(c.status))
-    count = Counter({status: int(number) for status, number in rows})
-    return {"waiting": count["pending"] + count["sending"], "failed": count["failed"]}
+    query = sa.select(c.status, c.destination, sa.func.count()).where(c.status != "sent")
+    count = Counter[str]()
+    for status, destination, number in connection.execute(query.group_by(c.status, c.destination)):
+        given_up = "failed" if destination in configured else "unconfigured"
+        count[given_up if status == "failed" else "waiting"] += int(number)
+    return {name: count[name] for name in ("waiting", "failed", "unconfigured")}

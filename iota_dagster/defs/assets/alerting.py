@@ -13,7 +13,9 @@ from iota_dagster.core.detection.rule import RulePack
 from iota_dagster.core.hours import Hour
 from iota_dagster.core.observability import event_times
 from iota_dagster.core.store import rule_packs, summaries
+from iota_dagster.defs.deliveries_shown import delivery_figures, shown_though_it_fails
 from iota_dagster.defs.figures import ROWS, Cell, Figures, Stopwatch, lag_histogram, lags, numbers, table
+from iota_dagster.defs.glue_hours import registered_though_it_fails
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -27,7 +29,6 @@ from iota_dagster.defs.steps import (
     run_of,
 )
 from iota_dagster.defs.telling import deliver, tell
-from iota_dagster.platform import Platform
 
 
 @hourly_asset("detect", {"python"}, op_tags=FIRST)
@@ -42,7 +43,7 @@ def alerts(
     log, run = BatchLog(context), run_of(context, road)
     for wrong in road.alerting.rules().pack.errors:
         context.log.error(f"rule file {wrong}")
-    with road.at_work(run), _telling_anyway(context.log, platform.platform):
+    with road.at_work(run), _telling_anyway(context, platform):
         judged = each(road.to_publish(run, events.hours, Branch.ALERTS), log.around(road.judge))
     for item in judged:
         log.fact("judged", item.batch, matches=len(item.judgement.matches), alerts=len(item.changes.created))
@@ -58,40 +59,36 @@ def alerts(
 def alert_deliveries(
     context: dg.AssetExecutionContext, platform: PlatformResource, correlations: HourBatches
 ) -> dg.Output[None]:
-    """Everything that is due in the outbox, sent to its destinations; what fails is tried again later."""
+    """Everything that is due in the outbox, sent to its destinations; what fails is tried again later.
+
+    What an earlier step of the run had to send is shown here as well.
+    """
     watch, road = Stopwatch(), platform.road
-    report = deliver(context.log, road)
-    with road.database.read() as connection:
-        left = summaries.outbox(connection)
-    values = {"sent": report.sent, "retried": report.retried, "failed": report.failed}
-    destinations: Iterator[Mapping[str, Cell]] = (
-        {
-            "destination": name,
-            "sent": tally.sent,
-            "retried": tally.retried,
-            "failed": tally.failed,
-            "error": tally.error or "",
-        }
-        for name, tally in report.by_destination.items()
-    )
-    shown = numbers(values | {f"outbox_{name}": count for name, count in left.items()})
-    if report.sent:
+    deliver(context.log, road, platform.note_told)
+    shown = delivery_figures(road, platform.told)
+    if platform.told.sent:
         claimed = road.assignments(run_of(context, road), correlations.hours)
         shown |= lags(road, [item.batch.id for item in claimed if not item.redo])
-    return dg.Output(None, metadata=shown | table("destinations", destinations) | watch.figures())
+    platform.forget_told()
+    return dg.Output(None, metadata=shown | watch.figures())
 
 
 @contextmanager
-def _telling_anyway(log: dg.DagsterLogManager, platform: Platform) -> Iterator[None]:
+def _telling_anyway(context: dg.AssetExecutionContext, platform: PlatformResource) -> Iterator[None]:
     """When a batch cannot be judged the steps after it are skipped: people are told of the others here, and at once."""
-    try:
-        yield
-    except Exception:
+    with registered_though_it_fails(context, platform), shown_though_it_fails(context, platform):
         try:
-            tell(log, platform)
-        except Exception as error:
-            log.error(f"what is left to do of the other batches' alerts waits for the next run: {error!r}")
-        raise
+            yield
+        except Exception:
+            _tell(context, platform)
+            raise
+
+
+def _tell(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+    try:
+        tell(context.log, platform.platform, platform.note_told)
+    except Exception as error:
+        context.log.error(f"what is left to do of the other batches' alerts waits for the next run: {error!r}")
 
 
 def _figures(judged: Sequence[Judged]) -> Figures:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from iota_dagster.core.correlating.results import Correlated
+from iota_dagster.defs.deliveries_shown import shown_though_it_fails
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -19,13 +20,13 @@ def correlations(
 ) -> dg.Output[HourBatches]:
     """Matches of the correlation rules over what has changed since they were last evaluated, in any batch.
 
-    What they wait for (something that must not happen) is evaluated when its time has come, by a sensor. `sent` counts
-    alerts that could not wait for `alert_deliveries`.
+    What they wait for (something that must not happen) is evaluated when its time has come, by a sensor. Alerts that
+    cannot wait for `alert_deliveries` are sent here, and shown there.
     """
     watch = Stopwatch()
-    told = evaluate_before_telling(context.log, platform.platform)
-    sent = numbers({"sent": told.deliveries.sent})
-    return dg.Output(alerts, metadata=correlation_figures(told.correlated) | sent | watch.figures())
+    with shown_though_it_fails(context, platform):
+        done = evaluate_before_telling(context.log, platform.platform, platform.note_told)
+    return dg.Output(alerts, metadata=correlation_figures(done) | watch.figures())
 
 
 def correlation_figures(done: Correlated) -> Figures:

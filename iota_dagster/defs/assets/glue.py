@@ -4,20 +4,15 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from iota_dagster.core.batch.road import Road
-from iota_dagster.core.hours import Hour, hour_key
+from iota_dagster.core.hours import hour_key
 from iota_dagster.core.lake.catalog import Registered
-from iota_dagster.core.lake.tables import lake_tables
-from iota_dagster.core.store import batches as batch_store
-from iota_dagster.core.store import claims, lake_catalog
-from iota_dagster.core.store.batches import RunIdentity
-from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.defs.assets.alerting import alerts
 from iota_dagster.defs.assets.lake import lake
 from iota_dagster.defs.assets.tables import TABLES
 from iota_dagster.defs.figures import Cell, Figures, Stopwatch, numbers, table
+from iota_dagster.defs.glue_hours import register_hours
 from iota_dagster.defs.resources.platform import PlatformResource
-from iota_dagster.defs.steps import hourly_asset, hours_of, run_of
+from iota_dagster.defs.steps import hourly_asset
 from iota_dagster.settings import Settings
 
 SHOWN = 50
@@ -35,25 +30,9 @@ def glue_partitions(context: dg.AssetExecutionContext, platform: PlatformResourc
     if catalog is None:
         context.log.info("glue_database is not set: nothing is registered in a catalog")
         return dg.MaterializeResult(metadata={"glue_database": "not set", "partitions": 0})
-    watch, road = Stopwatch(), platform.road
-    touched, rewritten = _touched(road, run_of(context, road), hours_of(context))
-    registered = catalog.register([*touched, *(catalog.rewritten_hours() if rewritten else ())])
+    watch = Stopwatch()
+    registered = register_hours(context, platform.road, catalog)
     return dg.MaterializeResult(metadata=_figures(platform.platform.settings, registered) | watch.figures())
-
-
-def _touched(road: Road, run: RunIdentity, hours: tuple[Hour, ...]) -> tuple[list[TableHour], bool]:
-    """The table hours that hold rows of a run's batches, and whether one was done again: it may have left others.
-
-    A run that claimed nothing (this asset launched alone) takes every batch of its hours.
-    """
-    with road.database.read() as connection:
-        if claims.has_claimed(connection, run.root, hours):
-            found = [item.batch for item in claims.assignments(connection, run.root, hours)]
-        else:
-            found = batch_store.batches_of_hours(connection, hours)
-        tables = list(lake_tables())
-        touched = [key for batch in found for key in lake_catalog.hours_of_batch(connection, batch.id, tables)]
-    return touched, any(batch.revision > 1 for batch in found)
 
 
 def _figures(settings: Settings, registered: Registered) -> Figures:

@@ -14,6 +14,7 @@ from iota_dagster.core.observability.event_times import EventTimes
 from iota_dagster.core.sources import source_of
 from iota_dagster.core.store.lake_catalog import TableHour
 from iota_dagster.defs.figures import Figures, Stopwatch, lag_histogram, lags, numbers, place, timeline
+from iota_dagster.defs.glue_hours import registered_though_it_fails
 from iota_dagster.defs.logs import BatchLog
 from iota_dagster.defs.resources.batch_handles import HourBatches
 from iota_dagster.defs.resources.platform import PlatformResource
@@ -29,7 +30,7 @@ def lake(context: dg.AssetExecutionContext, platform: PlatformResource, events: 
     """
     watch, road = Stopwatch(), platform.road
     log, run = BatchLog(context), run_of(context, road)
-    with road.at_work(run):
+    with road.at_work(run), registered_though_it_fails(context, platform):
         published = each(road.to_publish(run, events.hours, Branch.LAKE), log.around(road.publish))
     for item in published:
         log.fact("written into the lake", item.batch, rows=sum(item.rows.values()))

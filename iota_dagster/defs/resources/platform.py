@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import PrivateAttr
 
+from iota_dagster.core.alerting.deliver import DeliveryReport
 from iota_dagster.core.batch.road import Road
 from iota_dagster.core.errors import IotaError, SettingsError
 from iota_dagster.core.store import figures
@@ -50,6 +51,8 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     accounts: AccountsResource
     _platform: Platform | None = PrivateAttr(default=None)
     _traces: Traces | None = PrivateAttr(default=None)
+    _is_glue_skipped: bool = PrivateAttr(default=False)
+    _told: DeliveryReport = PrivateAttr(default_factory=DeliveryReport)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Open the platform for a run."""
@@ -73,6 +76,28 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             _log.warning("what this process's transactions took is not counted: %s", error)
         finally:
             platform.database.dispose()
+
+    @property
+    def is_glue_skipped(self) -> bool:
+        """Whether a step of the run has failed for good before `glue_partitions`, which will not come."""
+        return self._is_glue_skipped
+
+    def note_glue_skipped(self) -> None:
+        """A step has failed for good that `glue_partitions` waits for."""
+        self._is_glue_skipped = True
+
+    def note_told(self, report: DeliveryReport) -> None:
+        """Remember what a step of the run has sent, until `alert_deliveries` shows it."""
+        self._told += report
+
+    @property
+    def told(self) -> DeliveryReport:
+        """What the run has sent and not shown yet."""
+        return self._told
+
+    def forget_told(self) -> None:
+        """It is shown."""
+        self._told = DeliveryReport()
 
     @property
     def platform(self) -> Platform:
