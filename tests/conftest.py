@@ -144,6 +144,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield server.format(database=name)
 
 
+@pytest.fixture
+def store(store_url: str) -> Iterator[Database]:
+    """A store that has its schema and nothing else, opened: the test runs once on each kind."""
+    database = Database(store_url)
+    yield database
+    database.dispose()
+
+
 @pytest.fixture(scope="session")
 def rules_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our own rules in a file, as the first run of a home keeps them: to read them takes longer than most tests."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from iota_dagster.core.sources.base import HeadedSource, Source
 from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.headers import headers_within
-from tests.core.reading import read
+from tests.core.reading.reader import read
 
 FOLDER = Path(__file__).parent / "fixtures" / "logs"
 HEADERS = headers_within(BUILT_IN, [source.log_type for source in BUILT_IN])

@@ -41,6 +41,7 @@ def test_routed_in_a_worker_and_unrouted_here_give_the_same_matches(pack: RulePa
 
 def test_copies_find_the_same_but_silent_ones_nothing(pack: RulePack, records: list[bytes]) -> None:
     once = judge(pack, records).matches
+    assert once
     assert all(rule.need for rule in pack.rules if rule.id in {match.rule_id for match in once})
     assert len(judge(copies(pack, 2), records).matches) == 2 * len(once)
     assert len(judge(copies(pack, 2, silent=True), records).matches) == len(once)

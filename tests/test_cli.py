@@ -111,3 +111,9 @@ def test_config_chooses_the_settings_file_of_a_command(
     file.write_text("batch_objects: 11")
     assert run(monkeypatch, "--config", str(file), "probe") == 0
     assert probe == [11]
+
+
+def test_a_mistyped_command_is_told_with_what_may_be_meant() -> None:
+    result = CliRunner().invoke(cli.iota, ["querry"])
+    assert result.exit_code == 2
+    assert "No such command 'querry'. Did you mean query?" in result.stderr

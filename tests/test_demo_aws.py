@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from iota_dagster.core.arrival.notification import MessageKind, read_message
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role, role_credentials, session_with
@@ -119,7 +119,7 @@ def test_the_server_ends_with_its_block(tmp_path: Path) -> None:
         with only({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}):
             clients = ClientFactory(options)
             assert clients.s3().list_buckets()["Buckets"] == []
-    with pytest.raises(Exception, match="Could not connect"):
+    with pytest.raises(EndpointConnectionError, match="Could not connect"):
         clients.s3().list_buckets()
 
 

@@ -30,7 +30,7 @@ from iota_dagster.destinations.slack import message
 from iota_dagster.logging_setup import secrets_of
 from iota_dagster.settings import load_settings
 from tests.aws import REGION, Aws
-from tests.core.alerting_cases import a_delivery, a_match, at
+from tests.core.alerting.cases import a_delivery, a_match, at
 from tests.web_service import WebService, web_service
 
 KEY = "whsec_" + base64.b64encode(b"a signing key of the test").decode()
@@ -337,7 +337,7 @@ def test_the_example_of_the_page_about_destinations_is_taken_as_it_stands(tmp_pa
     assert settings.routing["HIGH"] == ("security", "soar", "alerts_file")
 
 
-def test_no_secret_is_in_what_settings_and_destinations_print_of_themselves(service: WebService) -> None:
+def test_no_secret_is_in_what_settings_and_destinations_print_of_themselves() -> None:
     secrets = {"url": "https://hooks.example.com/secret-path", "signing_key": KEY}
     loaded = load_settings(
         None,
@@ -368,10 +368,10 @@ def test_an_alert_of_any_size_is_told_within_the_bound(sizes: dict[str, int]) ->
         assert len(found["context_left_out"]) == len(sizes) - len(found["context"])
 
 
-def test_a_service_that_comes_back_gets_each_alert_once(store_url: str, tmp_path: Path, service: WebService) -> None:
-    database, moment = Database(store_url), at(5)
+def test_a_service_that_comes_back_gets_each_alert_once(store: Database, service: WebService) -> None:
+    moment = at(5)
     destinations = [opened_at("webhook", service)]
-    with database.begin() as connection:
+    with store.begin() as connection:
         record_matches(
             connection,
             "batch",
@@ -382,12 +382,11 @@ def test_a_service_that_comes_back_gets_each_alert_once(store_url: str, tmp_path
             route=lambda alert, named: ("there",),
         )
     service.status = 503
-    assert deliver_due(database, destinations, "me", clock=lambda: moment).retried == 1
+    assert deliver_due(store, destinations, "me", clock=lambda: moment).retried == 1
     service.status = 200
-    assert deliver_due(database, destinations, "me", clock=lambda: moment).total.sent == 0  # not due yet
+    assert deliver_due(store, destinations, "me", clock=lambda: moment).total.sent == 0  # not due yet
     later = moment + outbox.DEFAULT_RETRY.wait(1)
     for _ in range(2):
-        deliver_due(database, destinations, "me", clock=lambda: later)
+        deliver_due(store, destinations, "me", clock=lambda: later)
     first, second = service.posted
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
-    database.dispose()

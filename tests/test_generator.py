@@ -110,6 +110,7 @@ def test_every_address_is_of_documentation_or_a_service(made: Generated) -> None
 
 def test_access_keys_are_examples(made: Generated) -> None:
     keys = {record["userIdentity"].get("accessKeyId") for record in records(made.files)} - {None}
+    assert keys
     assert all(re.fullmatch(r"(AKIA|ASIA)[A-Z2-7]{9}EXAMPLE", key) for key in keys)
 
 
@@ -205,6 +206,7 @@ def test_each_live_tick_holds_what_has_just_happened_and_the_organization_repeat
         )
         assert [record["eventID"] for record in again] == before
         before = [record["eventID"] for record in own if record["managementEvent"]]
+        assert before
         assert len(tick) <= 2
 
 

@@ -54,6 +54,13 @@ def test_core_knows_nothing_above_it() -> None:
     assert not offenders(sources(CORE), *above)
 
 
+def test_tests_of_the_domain_lie_in_folders_named_like_its_packages() -> None:
+    tests = Path(__file__).parent / "core"
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert len(folders) > 20
+    assert not [str(folder) for folder in folders if not (CORE / folder / "__init__.py").exists()]
+
+
 def test_aws_clients_are_made_in_one_place() -> None:
     others = [path for path in sources(PACKAGE) if path != CORE / "aws" / "clients.py"]
     assert not offenders(others, "boto3")
@@ -65,6 +72,11 @@ def test_clients_of_our_own_are_made_from_the_settings_in_one_place() -> None:
     others = [path for path in sources(PACKAGE) if path.relative_to(PACKAGE).as_posix() not in known]
     above_core = [path for path in others if CORE not in path.parents]
     assert not offenders(above_core, "iota_dagster.core.aws.clients.ClientOptions")
+
+
+def test_opentelemetry_is_known_in_one_place() -> None:
+    others = [path for path in sources(PACKAGE) if path != PACKAGE / "otel.py"]
+    assert not offenders(others, "opentelemetry")
 
 
 def test_the_stores_tables_are_known_to_core_only() -> None:

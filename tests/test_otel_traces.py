@@ -31,7 +31,6 @@ from iota_dagster.otel import OtelTraces, trace_id
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
 from tests.cli.logs import RULE, packed, record, write
-from tests.test_layers import PACKAGE, offenders, sources
 
 HOUR = "2025-03-01-10:00"
 RUN = "0b5c1f5e-6f0a-4c57-9a55-0d6f4b0f2a11"
@@ -268,11 +267,6 @@ def test_without_the_extra_a_run_is_told_once_what_to_install_and_goes_on(
     assert "OpenTelemetry is not installed" in line
     assert "install iota with its extra `otel`" in line
     traces.open_traces.cache_clear()
-
-
-def test_opentelemetry_is_known_in_one_place() -> None:
-    others = [path for path in sources(PACKAGE) if path != PACKAGE / "otel.py"]
-    assert not offenders(others, "opentelemetry")
 
 
 def test_nothing_of_it_is_imported_where_it_is_off() -> None:

@@ -11,8 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,9 +19,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
-from starlette.applications import Starlette
 
 from iota_dagster.core.observability import metrics
 from iota_dagster.core.observability.exposition import FiguresCollector
@@ -37,45 +33,12 @@ from iota_dagster.home import prepare_home
 from iota_dagster.readiness import Probes, probes
 from iota_dagster.server import make_app, push, registry_of
 from iota_dagster.settings import Settings, load_settings
+from tests.app_server import get, ready, served
 from tests.aws import Aws
 from tests.platform.waiting import wait_until
 from tests.road.world import TEN, World, drive, record
 
 FOLDER = Path(__file__).parent.parent / "deploy" / "observability"
-
-
-@contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """The address of a server with this app."""
-    config = uvicorn.Config(app, port=0, ws="none", lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
-def get(url: str, **headers: str) -> tuple[int, str, str]:
-    """Status, content type and text."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
-            return answer.status, answer.headers["content-type"], answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers["content-type"], error.read().decode()
-
-
-def ready(url: str) -> tuple[int, dict[str, str]]:
-    """The status, and each check's."""
-    status, _, text = get(f"{url}/ready")
-    body: dict[str, Any] = json.loads(text)
-    assert body["ready"] == (status == 200)
-    return status, {check["check"]: check["status"] for check in body["checks"]}
 
 
 def check(name: str, *findings: Finding) -> Check:

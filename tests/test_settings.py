@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from iota_dagster.core.dedup.seen import BloomOptions
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.reading.content import DecodeLimits
 from iota_dagster.settings import Bloom, Limits, Settings, load_settings, project_file, use_config
+from iota_dagster.settings_file import models_in
 from iota_dagster.settings_page import settings_page
 
 ROOT = Path(__file__).parent.parent
@@ -247,7 +249,7 @@ iota.yaml:4:14: batch_bytes: expected a size such as 256 MiB, got '1 MiBB'
 iota.yaml:5:17: limits.ratio: expected greater than 0, got '-1'
 iota.yaml:6:8: bloom: expected settings of its own (key: value), got '7'
 iota.yaml:9:13: integrations[0].bucket: expected a text
-iota.yaml:10:14: integrations[0].account: expected a text to match pattern '^\\d{12}$', got '0123'
+iota.yaml:10:14: integrations[0].account: expected a text such as 111122223333, got '0123'
 iota.yaml:11:18: integrations[0].external_id: expected a text
 iota.yaml:13:11: destinations[0].type: expected 'json_lines', 'slack', 'pagerduty', 'sns', 'webhook', got 'slak'
 iota.yaml:15:5: destinations[1].type: is missing
@@ -266,6 +268,11 @@ def test_a_wrong_file_gets_a_line_for_each_wrong_setting() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("integrations: [{name: My logs, path: x}]", "[0].name: expected a text such as security-team, got 'My logs'"),
+        (
+            "queue_url: arn:aws:sqs:x",
+            "expected a text such as https://sqs.eu-central-1.amazonaws.com/111122223333/iota",
+        ),
         ("home: [", "iota.yaml:1:8: this is not YAML: "),
         ("- home", "iota.yaml:1:1: expected settings (key: value)"),
         ("home: a\nhome: b", "iota.yaml:2:1: home: is set twice"),
@@ -358,3 +365,24 @@ def test_the_settings_page_is_current() -> None:
 def test_the_example_on_the_settings_page_is_valid(tmp_path: Path) -> None:
     example = settings_page().split("```yaml\n")[1].split("```")[0]
     assert load_settings(write(tmp_path, example), {}).integrations[0].account == "111122223333"
+
+
+def test_the_rules_that_come_with_iota_have_a_name_beside_folders_of_ones_own(working_folder: Path) -> None:
+    (working_folder / "iota.yaml").write_text("rules: [iota:rules, mine]\n")
+    assert load_settings().rules == (project_file("rules"), working_folder / "mine")
+
+
+def test_every_setting_with_a_pattern_has_an_example_that_fits() -> None:
+    """An error shows the example: nobody should have to read a pattern."""
+    models = [Settings, *(model for field in Settings.model_fields.values() for model in models_in(field.annotation))]
+    patterns = {
+        f"{model.__name__}.{name}": (getattr(rule, "pattern", None), field.examples)
+        for model in models
+        for name, field in model.model_fields.items()
+        for rule in field.metadata
+        if getattr(rule, "pattern", None)
+    }
+    assert {"Integration.bucket", "Settings.queue_url", "Sns.topic_arn", "JsonLines.name"} <= set(patterns)
+    for name, (pattern, examples) in patterns.items():
+        assert examples, name
+        assert re.search(pattern, examples[0]), name

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import json
 import resource
 import shutil
 import time
@@ -38,14 +36,14 @@ from iota_dagster.platform import Platform, open_platform
 from iota_dagster.readiness import SECONDS, probes
 from iota_dagster.server import make_app, registry_of
 from iota_dagster.settings import Settings, load_settings
+from tests.app_server import ready, served
 from tests.aws import Answer, Asked, Aws, sts_error
-from tests.core.digests import FINGERPRINT, Trail, contents, public_key
+from tests.core.completeness.digests import Trail, answer_keys, contents
 from tests.damage import flip
 from tests.platform.waiting import wait_until
 from tests.road.world import World, drive
 from tests.road.world import content as packed
 from tests.road.world import sign_in as record_of_sign_in
-from tests.test_server import ready, served
 
 ROLE = "arn:aws:iam::111122223333:role/log-reader"
 TABLE = "cloudtrail_events"
@@ -212,15 +210,6 @@ def opened() -> Iterator[Platform]:
         platform.database.dispose()
 
 
-def public_keys(asked: Asked) -> Answer | None:
-    """CloudTrail's own answer, which moto has not."""
-    if asked.action != "ListPublicKeys":
-        return None
-    key = {"Fingerprint": FINGERPRINT, "Value": base64.b64encode(public_key()).decode()}
-    body = json.dumps({"PublicKeyList": [key]}).encode()
-    return Answer(200, body, (("Content-Type", "application/x-amz-json-1.1"),))
-
-
 @pytest.fixture(scope="module")
 def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with Dagster's tables, which take a second to make, and nothing else."""
@@ -252,7 +241,7 @@ def place(aws: Aws, dagster_home: Path, tmp_path: Path, monkeypatch: pytest.Monk
     settings = load_settings()
     start = (datetime.now(UTC) - timedelta(hours=6)).replace(minute=0, second=0, microsecond=0)
     with ExitStack() as stack:
-        stack.enter_context(aws.disturbed_by(public_keys))
+        stack.enter_context(aws.disturbed_by(answer_keys))
         url = stack.enter_context(served(make_app(None, probes(Site(settings)))))
         made = Place(aws, bucket, url, stack.enter_context(opened()), start)
         made.beat(0)
@@ -318,7 +307,7 @@ def test_a_full_disk_turns_the_lakes_probe_what_waits_is_shown_and_nothing_is_lo
 
 
 def refused(asked: Asked) -> Answer | None:
-    return sts_error(403, "AccessDenied") if asked.service == "sts" else public_keys(asked)
+    return sts_error(403, "AccessDenied") if asked.service == "sts" else answer_keys(asked)
 
 
 def test_a_role_that_cannot_be_assumed_leaves_its_objects_pending_and_fails_what_reads_by_it(place: Place) -> None:

@@ -208,7 +208,7 @@ def test_run_monitoring_sees_that_its_runs_live(tmp_path: Path) -> None:
         assert instance.run_launcher.check_run_worker_health(mine).status is WorkerStatus.RUNNING
 
 
-def test_a_run_that_does_not_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_does_not_begin_says_why(tmp_path: Path) -> None:
     write(tmp_path / "logs", 1, packed([record(1)]))
     configure()
     prepare_home(load_settings())

@@ -13,11 +13,7 @@ from click.testing import CliRunner, Result
 from iota_dagster.cli import iota
 from tests.cli.logs import ACCOUNT, packed, record, write
 
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*arguments: str) -> Result:

@@ -17,7 +17,7 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.core.store.schema import alerts, deliveries
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
-from tests.core.alerting_cases import an_alert, at
+from tests.core.alerting.cases import an_alert, at
 from tests.web_service import WebService, web_service
 
 
@@ -100,6 +100,47 @@ def test_only_the_destinations_that_are_named_are_tried_again(service: WebServic
     give_up(tmp_path, "a1")
     assert run("--retry", "file").output.endswith("again: 0\n")
     assert run("--retry", "chat").output.endswith("again: 1, the oldest of 2026-11-22T10:00:00Z\n")
+
+
+def waiting_for(folder: Path, name: str, *alert_ids: str) -> None:
+    """Deliveries that wait for a destination."""
+    database = Database(f"sqlite:///{folder}/iota.db")
+    database.migrate()
+    with database.begin() as connection:
+        for alert_id in alert_ids:
+            connection.execute(sa.insert(alerts), asdict(an_alert(alert_id)))
+            outbox.put(connection, {alert_id: [name]}, at(0))
+    database.dispose()
+
+
+def test_what_waits_for_a_destination_that_was_removed_can_be_given_up_at_once_and_is_no_failure(
+    service: WebService, tmp_path: Path
+) -> None:
+    waiting_for(tmp_path, "old", "a1", "a2")
+    assert (run("--give-up", "old").output, run("--give-up", "--json", "old").output) == (
+        f"{'old':<24} → alerts given up: 2\n",
+        '{"name": "old", "given_up": 0}\n',
+    )
+    platform = open_platform(load_settings())
+    assert platform.road.deliver().total.retried == 0
+    platform.database.dispose()
+    status = CliRunner().invoke(iota, ["status"]).output
+    assert "old is no destination any more, 2 alerts not sent there" in status
+    assert "given up" not in status
+
+
+def test_a_destination_that_the_settings_have_is_not_given_up(service: WebService, tmp_path: Path) -> None:
+    waiting_for(tmp_path, "chat", "a1")
+    for arguments, words in (
+        (["--give-up", "chat"], "chat: the settings still have it"),
+        (["--give-up"], "--give-up needs the names"),
+        (["--give-up", "--retry", "old"], "--give-up goes with neither"),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, words in result.output) == (2, True), result.output
+    platform = open_platform(load_settings())
+    assert platform.road.deliver().sent == 1
+    platform.database.dispose()
 
 
 def test_a_destination_is_tested_before_it_is_tried_again(service: WebService) -> None:

@@ -629,3 +629,11 @@ def test_a_check_that_hangs_or_is_wrong_stops_no_other() -> None:
         ("works", "ok", "well"),
     ]
     assert list(examine([])) == []
+
+
+def test_a_log_type_or_table_that_does_not_exist_is_found_with_what_may_be_meant() -> None:
+    integrations = [{"name": "trail", "path": ".", "log_types": ["AWS.Cloudtrail", "AWS.CloudTrail"]}]
+    findings = look_at("log types", integrations=integrations, lake_days={"cloudtrail_event": 3, "*": 9})
+    assert statuses(findings) == ["ok", "failed", "failed"]
+    assert "AWS.Cloudtrail, which is no log type; did you mean AWS.CloudTrail?" in findings[1].found
+    assert "cloudtrail_event, which is no table; did you mean cloudtrail_events?" in findings[2].found

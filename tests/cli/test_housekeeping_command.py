@@ -15,10 +15,8 @@ from tests.cli.logs import RULE, packed, record, write
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with one ingested log."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("IOTA_RULES", f"[{RULE}]")
     write(tmp_path / "logs", 1, packed([record(1), record(2)]))
     run("ingest", "logs", "--json")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,18 +13,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iota_dagster.cli import iota
-from iota_dagster.core.batch.road import Branch
+from iota_dagster.core.batch.owner import owner_of
+from iota_dagster.core.batch.road import Branch, Road
 from iota_dagster.core.errors import Outage
 from iota_dagster.core.store import ledger
+from iota_dagster.core.store.batches import RunIdentity
+from iota_dagster.ingesting import register_path
 from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
-from tests.cli.logs import packed, record, write
+from tests.cli.logs import START, packed, record, write
 
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(used_home))
+pytestmark = pytest.mark.usefixtures("used_home", "here")
 
 
 def run(*arguments: str | Path) -> Result:
@@ -120,9 +121,7 @@ def test_a_folder_that_is_not_there_is_a_usage_error() -> None:
     assert "nowhere" in result.stderr
 
 
-def test_objects_outside_the_partitions_stay_pending_and_the_setting_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_objects_outside_the_partitions_stay_pending_and_the_setting_is_named(tmp_path: Path) -> None:
     early = datetime(2019, 12, 31, 23, tzinfo=UTC)
     write(tmp_path / "logs", 1, packed([record(1, start=early)]), early)
     result = run("ingest", "logs", "--json")
@@ -133,3 +132,66 @@ def test_objects_outside_the_partitions_stay_pending_and_the_setting_is_named(
     assert "2019-12-31-23:00" in result.stderr
     [row] = json.loads(run("objects", "--json").stdout)
     assert (row["status"], row["objects"]) == ("pending", 1)
+
+
+def test_ctrl_c_ends_the_command_without_a_traceback_and_the_next_one_does_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = START + timedelta(days=3)  # a run of its own, which must not begin
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    write(tmp_path / "logs", 2, packed([record(2, start=later)]), later)
+    prepared = []
+
+    def interrupted(*_: object) -> None:
+        prepared.append(1)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Road, "prepare", interrupted)
+        result = run("ingest", "logs")
+    assert (result.exit_code, result.stdout, len(prepared)) == (130, "", 1)
+    assert result.stderr.splitlines()[-1].startswith("Interrupted. Nothing is lost: ")
+    assert "Traceback" not in result.stderr
+    assert "Stack Trace" not in result.stderr
+    assert ingest("logs")["events"] == 2
+
+
+def test_a_path_that_cannot_be_read_is_told_and_the_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    (tmp_path / "closed" / "inside").mkdir(parents=True)
+    scandir = os.scandir
+
+    def closed(path: Path | int) -> object:  # to root every folder is open
+        if isinstance(path, Path) and path.name == "inside":
+            raise PermissionError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    result = run("ingest", "closed", "logs", "--json")
+    figures = json.loads(result.stdout)
+    assert (result.exit_code, figures["events"]) == (1, 1)
+    assert figures["problems"] == [
+        f"file://{tmp_path}/closed/inside/: the folder may not be read by user {os.geteuid()}"
+    ]
+
+
+def test_a_folder_without_logs_says_so(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("ingest", "empty")
+    assert (result.exit_code, result.stderr) == (0, "empty: there are no log files in it\n")
+
+
+def test_what_another_run_is_at_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(1)]))
+    platform = open_platform(load_settings())
+    register_path(platform, tmp_path / "logs")
+    with platform.database.read() as connection:
+        hours = ledger.pending_hours(connection, datetime.now(UTC))
+    another = RunIdentity("another", owner_of(os.getppid()))  # a process that lives
+    platform.road.claim(another, hours, again=False)
+    result = run("ingest", "logs")
+    platform.database.dispose()
+    assert result.stderr == "1 log objects are still being processed by another run: see `iota status`\n"
+    assert result.exit_code == 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from iota_dagster.cli import iota
+from iota_dagster.cli import iota, tables
 from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.store import ledger
 from iota_dagster.ingesting import register_path
@@ -17,15 +18,11 @@ from iota_dagster.platform import open_platform
 from iota_dagster.settings import load_settings
 from tests.cli.logs import packed, record, write
 
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
-def ledger_of_three(tmp_path: Path) -> list[str]:
+def ledger_of_three(here: None, tmp_path: Path) -> list[str]:
     """Three registered objects, one of them missing since; their names in the order of registration."""
     paths = [write(tmp_path / "logs", number, packed([record(number)])) for number in (1, 2, 3)]
     platform = open_platform(load_settings())
@@ -79,3 +76,19 @@ def test_an_unknown_status_is_a_usage_error_with_the_known_ones() -> None:
     result = run("--status", "lost")
     assert result.exit_code == 2
     assert "quarantined" in result.stderr
+
+
+@pytest.mark.usefixtures("ledger_of_three")
+def test_piped_each_object_is_a_line_with_its_whole_key() -> None:
+    lines = run("--status", "pending").stdout.splitlines()
+    assert len([line for line in lines if ".json.gz" in line and "2025-03-01-10:00" in line]) == 2
+
+
+@pytest.mark.usefixtures("ledger_of_three")
+def test_on_a_narrow_terminal_each_object_stands_by_itself_and_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "console", lambda: Console(width=80))
+    shown = run("--status", "missing").stdout
+    [missing] = answer("--status", "missing")
+    assert f"          key  {missing['key']}\n" in shown
+    assert f"        error  {missing['error']}\n" in shown
+    assert "integration  status " in run().stdout

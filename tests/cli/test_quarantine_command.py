@@ -14,11 +14,7 @@ from iota_dagster.cli import iota
 from iota_dagster.core.errors import IotaError
 from tests.cli.logs import packed, record, write
 
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(used_home))
+pytestmark = pytest.mark.usefixtures("used_home", "here")
 
 
 def run(*arguments: str) -> Result:
@@ -107,7 +103,10 @@ def test_what_is_exported_is_whole_and_what_is_dropped_is_counted_still(tmp_path
     by_reason = {item["reason"]: item for item in exported}
     assert by_reason["unclassified"]["sample"] == '{"door":"north"}'
     assert by_reason["unclassified"]["detail"] == "no log type has its marks; its keys: door"
-    assert "AWS.CloudTrail looks for" in run("quarantine", "show", str(by_reason["unclassified"]["id"])).stdout
+    assert (
+        "\n                AWS.CloudTrail looks for"
+        in run("quarantine", "show", str(by_reason["unclassified"]["id"])).stdout
+    )
     assert base64.b64decode(by_reason["invalid_utf8"]["sample_base64"]) == b'{"door":"s\xfcd"}'
 
     said = run("quarantine", "export", "--reason", "unclassified", "--output", "items.jsonl")
@@ -122,3 +121,10 @@ def test_what_is_exported_is_whole_and_what_is_dropped_is_counted_still(tmp_path
     assert "unclassified" not in {row["reason"] for row in answer("quarantine", "list")}
     retried = answer("quarantine", "retry", "--reason", "invalid_utf8")
     assert retried["left"]["unclassified"] == 1  # done again, it still is nothing that anybody knows
+
+
+def test_a_reason_that_nothing_has_is_told_from_an_empty_quarantine(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(number) for number in range(9)])[:-60])
+    answer("ingest", "logs")
+    shown = run("quarantine", "list", "--reason", "truncatd").stdout
+    assert shown == "nothing is in quarantine for the reason truncatd; there are: truncated\n"

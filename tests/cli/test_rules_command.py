@@ -126,11 +126,16 @@ def test_a_file_that_cannot_be_loaded_exits_1_and_the_rest_is_tested(good: Path)
     assert "1 rules, 2 tests: 2 passed, 1 failed, 1 skipped in " in result.stdout
 
 
-def test_the_folder_rules_is_the_default(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_rules_is_the_default_and_without_one_the_settings_are(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(good)
-    assert iota().exit_code == 2
-    assert "there is no folder ./rules here" in iota().stderr
+    monkeypatch.setenv("IOTA_RULES", "[a.yml]")
+    result = iota()
+    assert "1 rules, 2 tests: 2 passed" in result.stdout
+    assert result.stderr.startswith(f"There is no folder ./rules here: taken are the settings', {good}/a.yml\n")
     (good / "rules").mkdir()
+    assert iota().stderr == "There are no rules in rules: is this the folder?\n"
     (good / "a.yml").rename(good / "rules" / "a.yml")
     (good / "a.py").rename(good / "rules" / "a.py")
     assert "2 passed" in iota().stdout
@@ -142,3 +147,9 @@ def test_what_an_event_says_cannot_steer_the_terminal(good: Path) -> None:
     assert result.exit_code == 1
     assert "\\x1b[2J" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_a_folder_without_rules_is_no_success(tmp_path: Path) -> None:
+    result = iota(tmp_path)
+    assert result.exit_code == 1
+    assert f"There are no rules in {tmp_path}" in result.stderr

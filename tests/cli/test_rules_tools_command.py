@@ -177,10 +177,29 @@ def test_the_table_falls_back_to_the_descriptions_first_sentence(pack: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["mutate", "lint", "table"])
-def test_without_a_folder_of_rules_the_command_says_what_to_name(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_folder_of_rules_it_is_that_of_the_settings_and_said_so(
+    name: str, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("IOTA_RULES", f"[{pack}]")
+    result = iota(name)
+    assert result.exit_code == 0
+    assert f"There is no folder ./rules here: taken are the settings', {pack}" in result.stderr
+
+
+def test_new_says_that_no_run_uses_the_rule_unless_the_settings_name_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = iota(name)
-    assert result.exit_code == 2
-    assert "there is no folder ./rules here; name the folder of your rules" in result.stderr
+    assert iota("new", "My.Own.One").stdout.splitlines()[-1].endswith("its folder: `rules: [iota:rules, rules]`")
+    (tmp_path / "iota.yaml").write_text("rules: [iota:rules, rules]\n")
+    assert "No run uses it" not in iota("new", "My.Own.Two").stdout
+
+
+def test_new_takes_a_slip_in_a_log_types_name_for_one(tmp_path: Path) -> None:
+    result = iota("new", "My.Own.One", "--log-type", "AWS.Cloudtrail", "--folder", tmp_path)
+    assert str(result.exception) == "there is no log type AWS.Cloudtrail, did you mean AWS.CloudTrail?"
+    assert not [*tmp_path.iterdir()]
+    assert iota("new", "My.Own.One", "--log-type", "Custom.YetToCome", "--folder", tmp_path).exit_code == 0

@@ -17,17 +17,13 @@ from iota_dagster.core.store.database import Database
 from iota_dagster.settings import load_settings
 from tests.road.world import TEN, UNKNOWN, World, drive, record, sign_in
 
+pytestmark = pytest.mark.usefixtures("here")
+
 EVIL = "x\x1b[31m\nHIGH\u202e"
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(here: None, tmp_path: Path) -> World:
     """An installation with an event, an alert, something in quarantine and something that waits."""
     world = World.at(tmp_path, load_settings().store_url)
     with world.opened() as platform:

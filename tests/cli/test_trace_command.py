@@ -18,10 +18,8 @@ EVIL = "x\x1b[31m\n  alert  CRITICAL\u202e"
 
 
 @pytest.fixture(autouse=True)
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(here: None, tmp_path: Path) -> World:
     """An installation in the home folder of the command, with a calm event, its copy, and a sign-in that tricks."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOTA_HOME", str(tmp_path / "home"))
     world = World.at(tmp_path, load_settings().store_url)
     with world.opened() as platform:
         evil = sign_in("loud", EVIL) | {"userAgent": EVIL}
@@ -39,6 +37,10 @@ def run(*arguments: str) -> Result:
 def answer(*arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(run(*arguments, "--json").stdout)
     return found
+
+
+def test_an_id_that_a_shell_has_cut_out_of_csv_is_found() -> None:
+    assert run(f"{ACCOUNT}:calm\r").exit_code == 0
 
 
 def test_an_event_is_shown_with_its_object_batch_run_row_and_duplicates() -> None:

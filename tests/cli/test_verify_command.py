@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from collections.abc import Iterator
@@ -22,20 +21,11 @@ from iota_dagster.platform import open_platform
 from iota_dagster.scanning import scan_hours
 from iota_dagster.settings import load_settings
 from tests.aws import Answer, Asked, Aws
-from tests.core.digests import FINGERPRINT, TEN, Trail, contents, public_key
+from tests.core.completeness.digests import TEN, Trail, answer_keys, contents
 from tests.road.world import drive
 
 HOUR = timedelta(hours=1)
 SPAN = ("--from", "2026-11-22T10", "--to", "2026-11-22T13")
-
-
-def keys(asked: Asked) -> Answer | None:
-    """CloudTrail's own answer, which moto has not."""
-    if asked.action != "ListPublicKeys":
-        return None
-    key = {"Fingerprint": FINGERPRINT, "Value": base64.b64encode(public_key()).decode()}
-    body = json.dumps({"PublicKeyList": [key]}).encode()
-    return Answer(200, body, (("Content-Type", "application/x-amz-json-1.1"),))
 
 
 @dataclass
@@ -87,7 +77,7 @@ def place(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     }
     (tmp_path / "rules").mkdir()
     Path("iota.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    with aws.disturbed_by(keys):
+    with aws.disturbed_by(answer_keys):
         yield Place(aws, bucket, Trail(bucket))
 
 

@@ -47,7 +47,9 @@ def test_a_worker_knows_nothing_that_may_be_a_secret(pool: WorkerPool, monkeypat
 def test_a_process_that_runs_rules_knows_nothing_that_may_be_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    assert not [name for name, value in bare_environment().items() if "hush" in value]
+    found = bare_environment()
+    assert found["PATH"] == os.environ["PATH"]
+    assert not [name for name, value in found.items() if "hush" in value]
 
 
 def test_the_one_task_that_kills_its_worker_is_named_and_the_others_are_done(pool: WorkerPool) -> None:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.classifier import Classifier
 from iota_dagster.core.sources.headers import headers_within
-from tests.core.reading import read
+from tests.core.reading.reader import read
 from tests.core.sources.cases import read_safely
 
 _HEADERS = headers_within(BUILT_IN, [source.log_type for source in BUILT_IN])
