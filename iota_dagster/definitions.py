@@ -8,6 +8,7 @@ from iota_dagster.defs.assets import ASSETS
 from iota_dagster.defs.backtest import rules_backtest
 from iota_dagster.defs.checks import CHECKS
 from iota_dagster.defs.completeness_job import COMPLETENESS_JOBS, COMPLETENESS_SCHEDULES
+from iota_dagster.defs.console import console
 from iota_dagster.defs.correlation_schedule import correlation_wait_ends
 from iota_dagster.defs.delivery_sensor import deliveries_due
 from iota_dagster.defs.follow_up import follow_up
@@ -26,4 +27,5 @@ defs = dg.Definitions(
     sensors=[*SENSORS, correlation_wait_ends, deliveries_due, scheduled_query_due],
     resources=resources(),
     executor=dg.in_process_executor,
+    loggers={"console": console},
 )

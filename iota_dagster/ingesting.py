@@ -9,15 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from iota_dagster.core.arrival.register import register_objects
+from iota_dagster.core.arrival.register import Registered, register_objects
 from iota_dagster.core.arrival.reserving import reserving
 from iota_dagster.core.background import repeating
 from iota_dagster.core.batch.owner import current_owner
+from iota_dagster.core.errors import ObjectError
 from iota_dagster.core.hours import Hour, hour_key
 from iota_dagster.core.local_objects import SCHEME
+from iota_dagster.core.model import ObjectStatus
 from iota_dagster.core.store import batches, ledger
 from iota_dagster.home import open_instance, prepare_home
 from iota_dagster.ingest_account import RunAccount
+from iota_dagster.logging_setup import is_interruption
 from iota_dagster.platform import Platform, folder_integration, open_platform
 from iota_dagster.scanning import SCANNED_TAG, ScanReport, scan_hours
 from iota_dagster.settings import load_settings
@@ -31,7 +34,10 @@ ROUNDS = 20
 
 @dataclass(slots=True)
 class Summary:
-    """What an ingest's own runs added (see `RunAccount`); `rows` by lake table, `problems` in words for people."""
+    """What an ingest's own runs added (see `RunAccount`); `rows` by lake table.
+
+    In words for people: `problems`, and `notes` of what may surprise, though nothing is wrong.
+    """
 
     objects: int = 0
     records: int = 0
@@ -42,30 +48,41 @@ class Summary:
     alerts: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for programs."""
-        return asdict(self)
+        """The figures and the problems, for programs."""
+        return {name: value for name, value in asdict(self).items() if name != "notes"}
 
 
 def ingest_paths(paths: Sequence[Path], progress: Progress | None = None) -> Summary:
-    """Register the files of some paths and bring everything that is pending to its end."""
+    """Register the files of some paths and bring everything that is pending to its end.
+
+    A path that cannot be read is a problem of the summary; the others have their turn.
+    """
     settings = load_settings()
     prepare_home(settings)
     platform = open_platform(settings)
+    problems, notes = [], []
     for path in paths:
-        register_path(platform, path)
-    return ingest_pending(platform, progress)
+        try:
+            if not register_path(platform, path).listed:
+                notes.append(f"{path}: there are no log files in it")
+        except ObjectError as error:
+            problems.append(str(error))
+    summary = ingest_pending(platform, progress)
+    summary.problems[:0], summary.notes[:0] = problems, notes
+    return summary
 
 
-def register_path(platform: Platform, path: Path) -> None:
+def register_path(platform: Platform, path: Path) -> Registered:
     """Enter a folder's files, or one file, into the ledger; the folder is the bucket, the relative path the key."""
     resolved = path.resolve()
     folder = resolved if resolved.is_dir() else resolved.parent
     bucket = f"{SCHEME}{folder}"
     objects = platform.objects
     refs = objects.list(bucket, "") if resolved.is_dir() else [objects.head(bucket, resolved.name)]
-    register_objects(platform.database, refs, folder_integration(platform.settings, bucket))
+    return register_objects(platform.database, refs, folder_integration(platform.settings, bucket))
 
 
 def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summary:
@@ -73,7 +90,17 @@ def ingest_pending(platform: Platform, progress: Progress | None = None) -> Summ
     with _summing_up(platform) as (summary, account), _watched(platform, progress):
         summary.problems += _finish(platform, account, lambda: _pending_hours(platform))
         summary.problems += _waiting(platform)
+        if not summary.problems:
+            summary.notes += _elsewhere(platform)
     return summary
+
+
+def _elsewhere(platform: Platform) -> list[str]:
+    """What runs of somebody else are at: this command has nothing to do, and yet not everything is done."""
+    with platform.database.read() as connection:
+        counts = ledger.status_counts(connection)
+    claimed = sum(row["objects"] for row in counts if row["status"] == ObjectStatus.CLAIMED)
+    return [f"{claimed:,} log objects are still being processed by another run: see `iota status`"] if claimed else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,8 @@ def _backfill(platform: Platform, span: range, only_new: bool, progress: Progres
     again = 0 if only_new else sum(done.values())
     with _summing_up(platform) as (summary, account), _watched(platform, progress, again) as advance:
         summary.problems += [f"{report.integration}: {report.error}" for report in reports if report.error]
+        if not reports:
+            summary.notes.append("no integrations are configured: nothing was listed, only the ledger's objects count")
         for hours in [] if only_new else _spans(_split(sorted(done))[0]):
             summary.problems += _run(platform, account, hours, again=True)
             advance(sum(done[hour] for hour in hours))
@@ -223,6 +252,8 @@ def _run(platform: Platform, account: RunAccount, hours: Sequence[Hour], *, agai
             instance=instance, tags=tags, run_config=quiet, raise_on_error=False
         )
     account.add(before, result.run_id)
+    if any(is_interruption(event) for event in result.all_events):
+        raise KeyboardInterrupt  # Dagster makes it a failure of the run: the next hours would begin
     if result.success:
         return _left_as_they_are(platform, result.run_id)
     failed = [event for event in result.all_events if event.is_step_failure]

@@ -76,6 +76,17 @@ def configure_run(settings: Settings, log: DagsterLogManager) -> None:
             handler.setFormatter(_of_console(settings, handler.formatter))
 
 
+def is_interruption(event: object) -> bool:
+    """Whether a step or a run ended because somebody ended it: by Ctrl-C, or in the UI."""
+    error = getattr(getattr(event, "event_specific_data", None), "error", None)
+    return getattr(error, "cls_name", None) in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+
+def is_no_interruption(record: logging.LogRecord) -> bool:
+    """A hundred lines of where the code was when somebody ended it help nobody; Dagster's pages have them."""
+    return not is_interruption(_dagster(record).get("dagster_event"))
+
+
 def _of_console(settings: Settings, theirs: logging.Formatter | None) -> logging.Formatter:
     if settings.log_format == "json" or theirs is None:
         return formatter(settings)

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     ByteSize,
     Field,
     PositiveFloat,
@@ -38,8 +39,17 @@ REGION = r"^[a-z]+(-[a-z]+)+-\d+$"
 _QUEUE_REGION = re.compile(
     r"https?://(?:[^/]*\.)?([a-z]+(?:-[a-z]+)+-\d+)\.(?:vpce\.|queue\.)?amazonaws\.com(?:\.cn)?(?:[:/]|$)"
 )
+OUR_RULES = "iota:rules"
+"""The rules that come with iota, wherever it is installed: a list of folders of one's own would leave them out."""
 Routing = dict[str, tuple[str, ...]]
 _COMMON_NAMES = {"ENABLE_METRICS": "IOTA_ENABLE_METRICS"}
+
+
+def _rule_folder(value: Any) -> Any:
+    return project_file("rules") if value == OUR_RULES else value
+
+
+RuleFolder = Annotated[LocalPath, BeforeValidator(_rule_folder)]
 
 
 def _derived(shown: str, default: Callable[[dict[str, Any]], Any], description: str, **more: Any) -> Any:
@@ -74,21 +84,31 @@ class Integration(Model):
     """One place that logs are read from: a bucket (with a prefix) and its role, or a local folder."""
 
     name: Name = Field(description="Its name in tables, metrics and messages.")
-    bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$", description="The S3 bucket's name.")
+    bucket: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$", examples=["example-logs"], description="The S3 bucket's name."
+    )
     path: LocalPath | None = Field(None, description="A local folder, instead of a bucket.")
     prefix: str = Field("", description="Only keys that start with this are read.")
-    account: str | None = Field(None, pattern=r"^\d{12}$", description="The account that owns the bucket.")
-    region: str | None = Field(None, pattern=REGION, description="The bucket's region.")
+    account: str | None = Field(
+        None, pattern=r"^\d{12}$", examples=["111122223333"], description="The account that owns the bucket."
+    )
+    region: str | None = Field(None, pattern=REGION, examples=["eu-central-1"], description="The bucket's region.")
     role_arn: str | None = Field(
         None,
         pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
+        examples=["arn:aws:iam::111122223333:role/iota-reader"],
         description="The role to read it with. If it cannot be assumed, nothing is read.",
     )
     external_id: SecretStr | None = Field(None, repr=False, description="The role's external id (secret).")
     external_id_secret: str | None = Field(
         None, min_length=1, description="Instead: the secret in AWS Secrets Manager that holds the external id."
     )
-    session_name: str = Field("iota", pattern=r"^[\w+=,.@-]{2,64}$", description="The session's name in CloudTrail.")
+    session_name: str = Field(
+        "iota",
+        pattern=r"^[\w+=,.@-]{2,64}$",
+        examples=["iota"],
+        description="The session's name in CloudTrail.",
+    )
     requests_per_second: PositiveFloat | None = Field(
         None, description="Most S3 requests a second and process with its role; none: as many as S3 takes."
     )
@@ -96,6 +116,7 @@ class Integration(Model):
     vpcflow_fields: str | None = Field(
         None,
         pattern=r"^\s*[a-z${][a-z0-9${}_-]*(\s+[a-z${][a-z0-9${}_-]*)+\s*$",
+        examples=["version account-id srcaddr dstaddr"],
         description="The fields of VPC flow logs that come without a header line, in their order; `${…}` is allowed.",
     )
 
@@ -158,8 +179,10 @@ class Settings(Model):
     scratch: LocalPath = _derived(
         "`<home>/scratch`", lambda data: data["home"] / "scratch", "Local space for objects being read."
     )
-    rules: tuple[LocalPath, ...] = _derived(
-        "the project's `rules`", lambda data: (project_file("rules"),), "Folders of detection rules."
+    rules: tuple[RuleFolder, ...] = _derived(
+        f"`[{OUR_RULES}]`",
+        lambda data: (OUR_RULES,),
+        f"Folders of detection rules; `{OUR_RULES}` is that of the rules that come with iota.",
     )
     rule_overlays: LocalPath | None = Field(
         None, description="A YAML file of your own that switches, tunes and narrows rules; none: they run as they are."
@@ -168,13 +191,17 @@ class Settings(Model):
         (), description="Folders (or files) of log types of your own, a YAML file each: docs/own-log-types.md."
     )
     queue_url: str | None = Field(
-        None, pattern="^https?://", description="The SQS queue that tells of new objects; none: `iota scan` finds them."
+        None,
+        pattern="^https?://",
+        examples=["https://sqs.eu-central-1.amazonaws.com/111122223333/iota"],
+        description="The SQS queue that tells of new objects; none: `iota scan` finds them.",
     )
     region: str | None = _derived(
         "that in `queue_url`, else as AWS's chain says, else us-east-1",
         lambda data: _region_in(data.get("queue_url")),
         "The region of our own queue, lake and catalog.",
         pattern=REGION,
+        examples=["eu-central-1"],
     )
     queue_sensors: int = Field(3, ge=1, le=8, description="Identical sensors that wait for messages in turns.")
     queue_wait_seconds: int = Field(
@@ -182,7 +209,10 @@ class Settings(Model):
     )
     queue_messages: int = Field(2000, ge=1, le=10_000, description="Most messages that one tick of a sensor takes.")
     glue_database: str | None = Field(
-        None, pattern=r"^[a-z0-9_]{1,255}$", description="The Glue database for the lake's tables; none: no catalog."
+        None,
+        pattern=r"^[a-z0-9_]{1,255}$",
+        examples=["security_lake"],
+        description="The Glue database for the lake's tables; none: no catalog.",
     )
 
     partitions_start: date = Field(date(2020, 1, 1), description="The first hour (00:00 UTC) that can be processed.")
@@ -245,6 +275,7 @@ class Settings(Model):
     pushgateway_url: str | None = Field(
         None,
         pattern="^https?://",
+        examples=["http://pushgateway.example.com:9091"],
         description="A Prometheus Pushgateway that `iota serve` sends its metrics to, where nobody can scrape them.",
     )
 
@@ -254,7 +285,12 @@ class Settings(Model):
         "`http://127.0.0.1:4318/v1/traces`; none: nothing is traced. Needs the extra `otel`.",
     )
 
-    endpoint_url: str | None = Field(None, pattern="^https?://", description="Another AWS endpoint, for tests.")
+    endpoint_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        examples=["http://127.0.0.1:5000"],
+        description="Another AWS endpoint, for tests.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least that is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON object per line.")
 

@@ -198,15 +198,23 @@ def _line(item: dict[str, Any], written: Written, model: type[BaseModel], source
         return f"{_nearest(written.keys, at, source)}: {spell(at)}: unknown setting{hint}"
     subject = f"{spell(at)}: " if at else ""
     hidden = bool(at) and at[-1] in hidden_names(model)
-    return f"{_nearest(written.places, at, source)}: {subject}{_complaint(item, hidden=hidden)}"
+    return f"{_nearest(written.places, at, source)}: {subject}{_complaint(item, _example(model, at), hidden=hidden)}"
 
 
-def _complaint(item: dict[str, Any], *, hidden: bool) -> str:
+def _example(model: type[BaseModel], at: Location) -> str | None:
+    """What a text that has to follow a pattern may look like."""
+    fields = [each.model_fields.get(str(at[-1])) for each in _models_at(model, at[:-1])] if at else []
+    return next((str(found.examples[0]) for found in fields if found and found.examples), None)
+
+
+def _complaint(item: dict[str, Any], example: str | None, *, hidden: bool) -> str:
     kind, message = item["type"], str(item["msg"])
     if kind == "missing":
         return "is missing"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch" and example:
+        message = f"a text such as {example}"
     expected = _EXPECTED.get(kind) or message.removeprefix("Input should be ").replace("String should ", "a text to ")
     shown = f", got {str(item['input'])!r}" if isinstance(item["input"], (str, int, float)) and not hidden else ""
     return f"expected {expected}{shown}"

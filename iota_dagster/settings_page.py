@@ -37,8 +37,9 @@ routing:
   HIGH: [alerts_file]
 ```
 
-An environment variable goes before the file: `IOTA_` and the setting's name, `__` for one level down, a number for an
-entry of a list (`IOTA_BLOOM__ERROR_RATE=0.01`, `IOTA_INTEGRATIONS__0__EXTERNAL_ID=…`, `IOTA_RULES='[rules, mine]'`).
+An environment variable goes before the file: `IOTA_` and the setting's name, `__` for one level down, a number for
+an entry of a list (`IOTA_BLOOM__ERROR_RATE=0.01`, `IOTA_INTEGRATIONS__0__EXTERNAL_ID=…`,
+`IOTA_RULES='[iota:rules, mine]'`).
 Secrets belong there, not in the file. A relative path starts at the file's folder; in a variable, or without a file, at
 the working folder. Sizes are bytes, or written like `256 MiB`. A setting without a value keeps its default. A wrong
 or unknown one is an error that names file, line, column and what was expected.

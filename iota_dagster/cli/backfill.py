@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from iota_dagster.cli.outcome import progress_bar, show_figures, tell_problems
+from iota_dagster.cli.outcome import interruptible, progress_bar, show_figures, tell
 from iota_dagster.cli.times import moment
 
 
@@ -32,8 +32,9 @@ def command(since: datetime, until: datetime | None, only_new: bool, as_json: bo
     settings = load_settings()
     span = hours_between(settings, since, until or datetime.now(UTC))
     platform = open_platform(settings)
+    advice = "what is done stays, and the same command does the rest."
     try:
-        with progress_bar(not as_json) as progress:
+        with interruptible(advice), progress_bar(not as_json) as progress:
             done = backfill(platform, span, only_new=only_new, progress=progress)
     finally:
         platform.database.dispose()
@@ -42,4 +43,4 @@ def command(since: datetime, until: datetime | None, only_new: bool, as_json: bo
         click.echo(json.dumps(figures))
     else:
         show_figures(figures)
-    tell_problems(done.summary.problems)
+    tell(done.summary.notes, done.summary.problems)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from iota_dagster.cli.tables import console
 from iota_dagster.core.ingest.classify import Place, Verdict, classify
 
 
@@ -94,7 +95,6 @@ def outcomes(verdicts: Iterable[Verdict]) -> list[Outcome]:
 
 
 def _show(found: dict[Path, list[Outcome]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -104,7 +104,7 @@ def _show(found: dict[Path, list[Outcome]]) -> None:
     for file, outcomes_of_file in found.items():
         for outcome in outcomes_of_file:
             table.add_row(f"{outcome.records:,}", Text(one_line(outcome.what)), Text(one_line(str(file))))
-    Console().print(table)
+    console().print(table)
     for file, outcomes_of_file in found.items():
         for outcome in outcomes_of_file:
             if outcome.example:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.tables import console
 from iota_dagster.cli.times import moment
 from iota_dagster.core.hours import hours_within
 
@@ -117,7 +118,6 @@ def _hours(hours: Iterable[HourFiles]) -> dict[str, int]:
 
 
 def _show(figures: Mapping[str, Mapping[str, int]], dry_run: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("what", title="What would be done" if dry_run else "Done", title_justify="left")
@@ -128,7 +128,7 @@ def _show(figures: Mapping[str, Mapping[str, int]], dry_run: bool) -> None:
         if item is not None:
             shown = (f"{item[key]:,}" if key in item else "" for key in ("count", "files", "bytes"))
             table.add_row(text, *shown)
-    Console().print(table)
+    console().print(table)
 
 
 def _bring_back(platform: Platform, table: str, hours: range, as_json: bool) -> None:

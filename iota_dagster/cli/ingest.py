@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from iota_dagster.cli.outcome import progress_bar, show_figures, tell_problems
+from iota_dagster.cli.outcome import interruptible, progress_bar, show_figures, tell
 
 
 @click.command("ingest")
@@ -19,16 +19,17 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
 
     A folder is an integration and the paths in it are its keys, so that a copy of an AWS bucket keeps its own.
     The figures are those of this command's own runs; only what correlation rules found meanwhile is told whole, as they
-    look at all batches at once.
+    look at all batches at once. The exit code is 1 when something could not be read or done.
     """
     from iota_dagster.ingesting import ingest_paths
 
     started = time.monotonic()
-    with progress_bar(not as_json) as progress:
+    advice = "what is not finished is done by the same command, or by a running Dagster."
+    with interruptible(advice), progress_bar(not as_json) as progress:
         summary = ingest_paths(paths, progress)
     figures = summary.as_dict() | {"seconds": round(time.monotonic() - started, 3)}
     if as_json:
         click.echo(json.dumps(figures))
     else:
         show_figures(figures)
-    tell_problems(summary.problems)
+    tell(summary.notes, summary.problems)

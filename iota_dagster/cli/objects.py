@@ -7,7 +7,7 @@ import json
 import click
 
 from iota_dagster.cli.own_store import own_store
-from iota_dagster.cli.text import cell
+from iota_dagster.cli.tables import show_rows
 from iota_dagster.core.model import ObjectStatus
 
 
@@ -40,13 +40,7 @@ def command(status: str | None, limit: int, as_json: bool) -> None:
 
 
 def _show(rows: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
+    if rows:
+        show_rows(rows)
+    else:
         click.echo("no log objects")
-        return
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(cell(f"{value:,}" if isinstance(value, int) else value) for value in row.values()))
-    Console().print(table)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from iota_dagster.cli.tables import console
 from iota_dagster.core.text import printable
 
 
@@ -26,9 +27,18 @@ def progress_bar(shown: bool, noun: str = "log objects") -> Iterator[Callable[[i
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def interruptible(advice: str) -> Iterator[None]:
+    """Ctrl-C inside the block ends the command with one line that says how to go on, and with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. Nothing is lost: {advice}", err=True)
+        raise SystemExit(130) from None
+
+
 def show_figures(figures: Mapping[str, object]) -> None:
-    """Print a summary for people; its problems are left to `tell_problems`."""
-    from rich.console import Console
+    """Print a summary for people; its problems are left to `tell`."""
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2))
@@ -37,7 +47,14 @@ def show_figures(figures: Mapping[str, object]) -> None:
             continue
         shown = ", ".join(f"{table}: {count:,}" for table, count in value.items()) if isinstance(value, dict) else value
         table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
-    Console().print(table)
+    console().print(table)
+
+
+def tell(notes: Sequence[str], problems: Sequence[str]) -> None:
+    """Print what may surprise, then what went wrong; only the latter makes the exit code 1."""
+    for note in notes:
+        click.echo(printable(note), err=True)
+    tell_problems(problems)
 
 
 def tell_problems(problems: Sequence[str]) -> None:

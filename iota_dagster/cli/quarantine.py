@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ import click
 
 from iota_dagster.cli.outcome import tell_problems
 from iota_dagster.cli.own_store import own_store
-from iota_dagster.cli.text import cell, printable
+from iota_dagster.cli.tables import show_rows
+from iota_dagster.cli.text import printable
 from iota_dagster.core.hours import hour_key
 from iota_dagster.core.store import quarantine
 
@@ -35,11 +37,12 @@ def list_items(reason: str | None, limit: int, as_json: bool) -> None:
     from iota_dagster.settings import load_settings
 
     with own_store(load_settings()) as database, database.read() as connection:
-        rows = quarantine.items(connection, reason, limit or None) if reason else quarantine.counts(connection)
+        counts = quarantine.counts(connection)
+        rows = quarantine.items(connection, reason, limit or None) if reason else counts
     if as_json:
         click.echo(json.dumps([_plain(row) for row in rows], default=str))
         return
-    _show(rows)
+    _show(rows, reason, [row["reason"] for row in counts])
 
 
 @command.command("show")
@@ -61,7 +64,15 @@ def show_item(item: int, as_json: bool) -> None:
         click.echo(json.dumps(plain, default=str))
         return
     for name, value in plain.items():
-        click.echo(printable(f"{name:>14}  {'' if value is None else value}"))
+        first, *more = _reasons(value) if name == "detail" else [value]
+        click.echo(printable(f"{name:>14}  {'' if first is None else first}"))
+        for line in more:
+            click.echo(printable(f"{'':>14}  {line}"))
+
+
+def _reasons(detail: str | None) -> list[str]:
+    """A line for each log type that does not take a record, and the last one for what the record has."""
+    return re.split("; (?=[^ ]+ looks for |its keys: |the line begins )", detail or "")
 
 
 @command.command("retry")
@@ -181,15 +192,19 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 _NOT_LISTED = ("sample", "message", "batch_id", "object_id", "delivery_hour", "dropped_at")
 
 
-def _show(rows: list[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+_NAMES = ("id", "ordinal", "byte_offset")
+"""Numbers that are given to other commands and tools, which take no commas in them."""
 
-    if not rows:
+
+def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in _NOT_LISTED}
+    return shown | {name: str(shown[name]) for name in _NAMES if shown.get(name) is not None}
+
+
+def _show(rows: list[Mapping[str, Any]], reason: str | None, known: list[str]) -> None:
+    if rows:
+        show_rows([_listed(row) for row in rows])
+    elif not known:
         click.echo("the quarantine is empty")
-        return
-    shown = [name for name in rows[0] if name not in _NOT_LISTED]
-    table = Table(*shown)
-    for row in rows:
-        table.add_row(*(cell(row[name]) for name in shown))
-    Console().print(table)
+    else:
+        click.echo(f"nothing is in quarantine for the reason {reason}; there are: {', '.join(known)}")

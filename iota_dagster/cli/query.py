@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from typing import Any
 
 import click
 import pyarrow as pa
 
 from iota_dagster.cli.own_store import own_store
-from iota_dagster.cli.text import plain, printable
+from iota_dagster.cli.tables import show_texts
+from iota_dagster.cli.text import plain
 from iota_dagster.core.lake.query import QueryLimits, query
 from iota_dagster.core.lake.tables import lake_tables
 from iota_dagster.core.storage import open_storage
@@ -69,20 +69,10 @@ def _text(value: Any) -> str:
 
 
 def _print_table(table: pa.Table) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for field in table.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        grid.add_column(Text(printable(field.name)), justify="right" if number else "left", overflow="fold")
-    for row in table.to_pylist():
-        grid.add_row(*(Text(printable(_text(value))) for value in row.values()))
-    console = Console(width=None if sys.stdout.isatty() else 100_000)
-    console.print(grid)
-    console.print(f"{len(table):,} row{'' if len(table) == 1 else 's'}", highlight=False)
+    is_number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    numbers = {field.name for field in table.schema if any(is_one(field.type) for is_one in is_number)}
+    show_texts(table.column_names, numbers, [[_text(value) for value in row.values()] for row in table.to_pylist()])
+    click.echo(f"{len(table):,} row{'' if len(table) == 1 else 's'}")
 
 
 def _answer(sql: str, rows: int | None) -> pa.Table:

@@ -38,7 +38,8 @@ def command() -> None:
 @click.option("--name", "test_name", metavar="TEST", help="Only the tests of this name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def test(paths: Paths, rule_id: str | None, test_name: str | None, as_json: bool) -> None:
-    """Run the tests of rules, by default of those in ./rules; exit with 1 when one fails or a file cannot be loaded.
+    """Run the tests of rules, by default of those in ./rules, else the settings'; exit with 1 when one fails, a
+    file cannot be loaded, or there are no rules.
 
     PATH is a folder of rules or the YAML file of one.
     """
@@ -48,7 +49,9 @@ def test(paths: Paths, rule_id: str | None, test_name: str | None, as_json: bool
         report = run_folder_tests(folders, rule_id, test_name, processes=usable_cores())
     report = replace(report, seconds=round(time.perf_counter() - started, 3))
     click.echo(json.dumps(_as_json(report), default=str) if as_json else _as_text(report))
-    if report.failed:
+    if nothing := not (report.rules or report.failed or report.skipped):
+        click.echo(f"There are no rules in {', '.join(map(str, folders))}: is this the folder?", err=True)
+    if report.failed or nothing:
         raise click.exceptions.Exit(1)
 
 

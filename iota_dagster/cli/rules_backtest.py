@@ -13,6 +13,7 @@ import click
 
 from iota_dagster.cli.outcome import progress_bar
 from iota_dagster.cli.own_store import own_store
+from iota_dagster.cli.tables import console
 from iota_dagster.cli.text import printable
 from iota_dagster.cli.times import moment
 from iota_dagster.core.hours import hours_within
@@ -83,14 +84,12 @@ def _text(value: object) -> str:
 
 
 def _show(report: BacktestReport) -> None:
-    from rich.console import Console
-
-    console = Console()
+    out = console()
     noticed = [result for result in report.rules if result.matches.found or result.matches.stored]
     if noticed:
-        console.print(_rule_table(noticed))
+        out.print(_rule_table(noticed))
     if any(result.samples for result in noticed):
-        console.print(_sample_table(noticed))
+        out.print(_sample_table(noticed))
     for text in _left_out(report.left_out):
         click.echo(text, err=True)
     for failure in report.failures:

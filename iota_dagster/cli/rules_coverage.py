@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iota_dagster.cli.rules_paths import Paths, chosen, paths_argument, quiet_rules
+from iota_dagster.cli.tables import console
 from iota_dagster.cli.text import printable
 
 if TYPE_CHECKING:
@@ -93,13 +94,11 @@ def _alert(alert: RaisedAlert) -> dict[str, Any]:
 
 def _show(report: CoverageReport, *, known: bool) -> None:
     """The outcomes and the other alerts as tables; `known` says that there is a ground truth for the logs."""
-    from rich.console import Console
-
-    console = Console()
+    out = console()
     if report.outcomes:
-        console.print(_outcome_table(report.outcomes))
+        out.print(_outcome_table(report.outcomes))
     if report.outside:
-        console.print(_alert_table(report.outside, "alerts beside the attacks" if known else "alerts in the logs"))
+        out.print(_alert_table(report.outside, "alerts beside the attacks" if known else "alerts in the logs"))
     for failure in report.failures:
         text = f"FAILED {failure.rule_id} {failure.function}: {failure.error} ({failure.count} times)"
         click.echo(printable(text), err=True)

@@ -23,7 +23,7 @@ _SHOWN = 12
 @paths_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(rule_id: str, paths: Paths, as_json: bool) -> None:
-    """Explain a rule of ./rules, or of PATH, without running it.
+    """Explain a rule of ./rules, else of the settings, or of PATH, without running it.
 
     It is shown only those events that can match by what its code says of top-level fields; here is what was understood
     of it. The overlays of the settings are laid over it.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(paths: Paths, strict: bool, as_json: bool) -> None:
-    """Look for mistakes and gaps in rules, by default in those of ./rules; exit with 1 when there are errors.
+    """Look for mistakes and gaps in rules, by default in those of ./rules, else the settings'.
 
-    PATH is a folder of rules or the YAML file of one.
+    The exit code is 1 when there are errors. PATH is a folder of rules or the YAML file of one.
     """
     from iota_dagster.core.detection.authoring.lint import lint
     from iota_dagster.log_types import own_log_types

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--rule", "rule_id", metavar="ID", help="Only this rule.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(paths: Paths, rule_id: str | None, as_json: bool) -> None:
-    """Change each decision of rules, by default of those in ./rules, and see whether their tests notice.
+    """Change each decision of rules, by default of those in ./rules, else the settings': do their tests notice?
 
     A change that no test notices is a survivor: it is printed, and the exit code is 1. PATH is a folder of rules or
     the YAML file of one.

@@ -20,10 +20,14 @@ def paths_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def chosen(paths: Paths) -> Paths:
-    """The folders and files that were named, else ./rules; a usage error when there is none."""
-    if not paths and not Path("rules").is_dir():
-        raise click.UsageError("there is no folder ./rules here; name the folder of your rules")
-    return paths or (Path("rules"),)
+    """The folders and files that were named, else ./rules, else those of the settings, and which they are."""
+    if paths or Path("rules").is_dir():
+        return paths or (Path("rules"),)
+    from iota_dagster.settings import load_settings  # not for who works on ./rules, again and again
+
+    rules = load_settings().rules
+    click.echo(f"There is no folder ./rules here: taken are the settings', {', '.join(map(str, rules))}", err=True)
+    return rules
 
 
 @contextlib.contextmanager

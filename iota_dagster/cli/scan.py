@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iota_dagster.cli.outcome import tell_problems
+from iota_dagster.cli.tables import show_rows
 from iota_dagster.cli.times import moment
 
 if TYPE_CHECKING:
@@ -56,17 +57,19 @@ def _figures(report: ScanReport) -> dict[str, object]:
 
 
 def _show(reports: Sequence[ScanReport], first: str, end: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("integration", title=f"delivered from {first} to {end}", title_justify="left")
-    for heading in ("listed", "new", "seconds"):
-        table.add_column(heading, justify="right")
-    table.add_column("state")
-    for report in reports:
-        state = "failed" if report.error else "complete"
-        table.add_row(report.integration, f"{report.listed:,}", f"{report.new:,}", f"{report.seconds:.1f}", state)
-    Console().print(table)
+    click.echo(f"delivered from {first} to {end}")
+    show_rows(
+        [
+            {
+                "integration": report.integration,
+                "listed": report.listed,
+                "new": report.new,
+                "seconds": f"{report.seconds:.1f}",
+                "state": "failed" if report.error else "complete",
+            }
+            for report in reports
+        ]
+    )
     if any(report.new for report in reports):
         click.echo("What is new is pending. The sensors of a running Dagster take it up by themselves; without one:")
         click.echo(f"  iota backfill --only-new --from {first} --to {end}")

@@ -54,6 +54,7 @@ def command(id: str | None, place: str | None, hours: range | None, log_types: t
 
     if id is None and place is None:
         raise click.UsageError("give the id of an event, a match or an alert, or --object with a log object's key")
+    id = id.strip("\r\n") if id else id  # the last cell of a CSV line that a shell has cut out
     settings = load_settings()
     tracer = _tracer(settings)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iota_dagster.cli.tables import console
 from iota_dagster.cli.text import cell, printable
 from iota_dagster.cli.times import moment
 
@@ -83,17 +84,15 @@ def _figures(report: DigestReport, listings: tuple[Listing, ...], fetched: Fetch
 
 
 def _show(report: DigestReport, listings: tuple[Listing, ...], fetched: Fetched | None, title: str) -> None:
-    from rich.console import Console
-
-    console = Console()
+    out = console()
     if listings:
-        console.print(_listings(listings, title))
+        out.print(_listings(listings, title))
     if report.states:
-        console.print(_digests(report))
+        out.print(_digests(report))
     else:
         click.echo("No digest of these hours is done: log file validation is off, or they are pending.")
     if report.comparison.findings:
-        console.print(_findings(report))
+        out.print(_findings(report))
     for text in (*report.reading.waiting, *(item.error for item in listings if item.error)):
         click.echo(printable(f"could not be looked at: {text}"), err=True)
     if fetched is not None:

@@ -109,7 +109,8 @@ def _keys(root: Path, folder: str, prefix: str) -> Iterator[str]:
     except FileNotFoundError:  # removed meanwhile
         return
     except PermissionError as error:
-        raise ObjectRefused(f"{SCHEME}{root}", folder, "the folder may not be read") from error
+        user = os.geteuid()
+        raise ObjectRefused(f"{SCHEME}{root}", folder, f"the folder may not be read by user {user}") from error
     except OSError as error:
         raise Outage(f"{root / folder}: {error.strerror or error}") from error
     named = {f"{e.name}/" if e.is_dir(follow_symlinks=False) else e.name: e for e in entries}

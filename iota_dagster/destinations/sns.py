@@ -29,7 +29,9 @@ class Sns(DestinationSettings):
 
     type: Literal["sns"] = Field(description="Always `sns`.")
     topic_arn: str = Field(
-        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$", description="The topic."
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?$",
+        examples=["arn:aws:sns:eu-central-1:111122223333:security-alerts"],
+        description="The topic.",
     )
 
     def open(self, means: Means) -> SnsTopic:

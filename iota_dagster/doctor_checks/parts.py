@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 from iota_dagster.core.detection.loader import load_rules
 from iota_dagster.core.detection.overlays import apply, read_overlays
 from iota_dagster.core.errors import SettingsError
+from iota_dagster.core.lake.alert_matches import TABLE as MATCHES
+from iota_dagster.core.lake.expiry import OTHERS
 from iota_dagster.core.sources.built_in import BUILT_IN
 from iota_dagster.core.sources.registry import SOURCES
 from iota_dagster.core.sources.user_files import read_schemas
@@ -92,6 +95,30 @@ def _log_types(settings: Settings) -> Iterator[Finding]:
         return
     names = sorted(schema.log_type for schema in schemas)
     yield ok(f"{len(BUILT_IN)} built in; of your own: {', '.join(names) or 'none'}")
+    yield from _unknown_types(settings, {*(source.log_type for source in BUILT_IN), *names})
+    tables = {*(source.table for source in BUILT_IN), *(schema.table_name for schema in schemas), MATCHES}
+    yield from _unknown_tables(settings, tables)
+
+
+def _unknown_types(settings: Settings, known: Collection[str]) -> Iterator[Finding]:
+    for item in settings.integrations:
+        for name in sorted(set(item.log_types) - set(known)):
+            yield failed(
+                f"integration {item.name} expects {name}, which is no log type{_meant(name, known)}",
+                "correct its log_types (`iota sources list`): of its records, only those of known types are taken",
+            )
+
+
+def _unknown_tables(settings: Settings, known: Collection[str]) -> Iterator[Finding]:
+    for name in sorted(set(settings.lake_days) - {*known, OTHERS}):
+        yield failed(
+            f"lake_days has {name}, which is no table{_meant(name, known)}", "correct it: until then housekeeping fails"
+        )
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:
