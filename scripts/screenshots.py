@@ -174,9 +174,7 @@ def take_pictures(ui: str, folder: Path) -> None:
 
 def take_terminal(view: View, folder: Path) -> None:
     """The picture of what the demo shows in a terminal."""
-    view = replace(
-        view, folder=Path(".iota", "demo", view.folder.name)
-    )  # not where this machine has it
+    view = replace(view, folder=Path(".iota", "demo", view.folder.name))  # not where this machine has it
     console = Console(file=io.StringIO(), width=TERMINAL_COLUMNS, record=True, force_terminal=True, highlight=False)
     console.print(terminal_page(view, TERMINAL_LINES))
     with browser() as page, tempfile.TemporaryDirectory() as where:
