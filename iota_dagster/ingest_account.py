@@ -54,6 +54,11 @@ class RunAccount:
             for sign, found in ((1, now), (-1, before.brought)):
                 self._count(sign, found.get(batch, Brought()))
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether the command's runs had a batch to work on."""
+        return bool(self._batches)
+
     def totals(self) -> dict[str, Any]:
         """What was added since the account was opened; `rows` by lake table, without tables that did not change."""
         with self._database.read() as connection:

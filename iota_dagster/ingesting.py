@@ -159,6 +159,13 @@ def _summing_up(platform: Platform) -> Iterator[tuple[Summary, RunAccount]]:
     yield summary, account
     for name, value in account.totals().items():
         setattr(summary, name, value)
+    if account.has_worked:
+        summary.problems += _unread_rules(platform)
+
+
+def _unread_rules(platform: Platform) -> list[str]:
+    """The rule files that could not be read: what these would have found is missing."""
+    return [f"rules not applied: {error}" for error in platform.road.alerting.rules().pack.errors]
 
 
 def _finish(platform: Platform, account: RunAccount, wanted: Callable[[], Collection[Hour]]) -> list[str]:

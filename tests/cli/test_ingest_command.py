@@ -42,6 +42,17 @@ def query(sql: str) -> list[dict[str, object]]:
     return list(json.loads(run("query", sql, "--format", "json").stdout))
 
 
+def test_rules_that_cannot_be_read_keep_no_event_out_and_do_not_pass_for_success(tmp_path: Path) -> None:
+    write(tmp_path / "logs", 1, packed([record(number) for number in range(20)]))
+    Path("iota.yaml").write_text("rules: [iota:rules, mine]\n")
+    result = run("ingest", tmp_path / "logs", "--json")
+    figures = json.loads(result.stdout)
+    assert (result.exit_code, figures["events"]) == (1, 20)
+    assert [text for text in figures["problems"] if "rules not applied" in text and "mine" in text]
+    again = run("ingest", tmp_path / "logs", "--json")
+    assert (again.exit_code, json.loads(again.stdout)["problems"]) == (0, [])
+
+
 def test_a_folder_is_read_once_however_often_it_is_named(tmp_path: Path) -> None:
     recent = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
     logs = tmp_path / "logs"
