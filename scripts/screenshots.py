@@ -121,14 +121,15 @@ def browser() -> Iterator[Page]:
     """A page of a Chromium of our own, which ends with the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         profile = Path(folder) / "profile"
-        process = start(["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"], Path(folder) / "log")
+        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        process = start(command, Path(folder) / "log", grace=5)
         try:
             port = _port(profile / "DevToolsActivePort")
             (target,) = [item for item in _json(f"http://127.0.0.1:{port}/json") if item["type"] == "page"]
             with connect(target["webSocketDebuggerUrl"], proxy=None, max_size=None) as connection:
                 yield Page(connection)
         finally:
-            stop(process, seconds=5)
+            stop(process)
 
 
 def _port(file: Path) -> int:

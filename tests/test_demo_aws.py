@@ -173,35 +173,57 @@ def test_a_block_sees_its_own_variables_and_nobody_elses_account(monkeypatch: py
 
 
 def test_a_process_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    process = start(["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait; wait"], log)
-    while not (child := log.read_text().strip()):
-        assert process.poll() is None
-    sleeper = psutil.Process(int(child))
-    stop(process, 0.1)
-    assert process.returncode == -signal.SIGKILL
-    assert ended(sleeper)
+    process = start(["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait; wait"], tmp_path / "log", grace=0.1)
+    sleeper = psutil.Process(said(process, tmp_path / "log"))
+    stop(process)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert not sleeper.is_running()
 
 
-def test_a_process_ends_with_whoever_started_it(tmp_path: Path) -> None:
+DAEMON = """
+import os, subprocess, sys, time
+if os.fork() == 0:
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    print(process.pid, flush=True)
+    os._exit(0)
+os.wait()
+{then}
+"""
+"""A process whose parent is gone, in a session of its own: no child of the command, and not of its group."""
+
+
+@pytest.mark.parametrize(("then", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137)])
+def test_what_a_command_leaves_behind_is_killed_wherever_it_is(tmp_path: Path, then: str, code: int) -> None:
+    process = start([sys.executable, "-c", DAEMON.format(then=then)], tmp_path / "log", grace=600)
+    assert process.wait() == code
+    left = int((tmp_path / "log").read_text())
+    assert not psutil.pid_exists(left)
+
+
+def test_a_process_and_what_it_has_left_behind_end_with_whoever_started_it(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
 from iota_dagster.demo.processes import start
-log = Path(sys.argv[1])
-process = start(["sh", "-c", "echo ready; exec sleep 600"], log)
-while not log.read_text():
-    pass
-print(process.pid, flush=True)
+print(start(sys.argv[2:], Path(sys.argv[1]), grace=0.1).pid, flush=True)
 sys.stdin.read()
 """
-    command = [sys.executable, "-c", code, str(tmp_path / "log")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    command = [sys.executable, "-c", DAEMON.format(then="time.sleep(600)")]
+    start_it = [sys.executable, "-c", code, str(tmp_path / "log"), *command]
+    with subprocess.Popen(start_it, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        process = psutil.Process(int(parent.stdout.readline()))
-        assert process.is_running()
+        guard = psutil.Process(int(parent.stdout.readline()))
+        left = psutil.Process(said(parent, tmp_path / "log"))
         parent.kill()
-    assert ended(process)
+    assert ended(guard)
+    assert not left.is_running()
+
+
+def said(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The process id that a command has written, as soon as it has."""
+    while not (number := log.read_text().strip()):
+        assert process.poll() is None
+    return int(number)
 
 
 def ended(process: psutil.Process) -> bool:

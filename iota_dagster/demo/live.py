@@ -123,11 +123,12 @@ def _dagster(here: Stage) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         "-p",
         port,
     ]
-    process = start(["env", f"DAGSTER_HOME={home}", *command], here.folder / "dagster.log")
+    log = here.folder / "dagster.log"
+    process = start(["env", f"DAGSTER_HOME={home}", *command], log, grace=GRACE_SECONDS)
     try:
         yield process, f"http://{HOST}:{port}"
     finally:
-        stop(process, GRACE_SECONDS)
+        stop(process)
 
 
 def _free_port() -> int:

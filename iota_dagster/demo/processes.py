@@ -1,7 +1,4 @@
-"""Processes that end with whoever started them, however that one ends.
-
-`python -m iota_dagster.demo.processes PARENT COMMAND…` becomes the command, tied to the process PARENT.
-"""
+"""Processes that end with whoever started them, however that one ends; `guard` is what runs beside them."""
 
 from __future__ import annotations
 
@@ -12,21 +9,22 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _SET_DEATH_SIGNAL = 1  # prctl(PR_SET_PDEATHSIG)
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own, so that a terminal's Ctrl-C does not reach it; its output goes to a file.
+def start(command: Sequence[str], log: Path, *, grace: float) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, out of reach of a terminal's Ctrl-C; its output goes to a file.
 
-    Call it in the main thread: the system takes the end of the starting thread for the parent's.
+    What comes back is its guard, which ends with the command's exit code, or 128 and the number of the signal that has
+    ended it. Told to end, the command has `grace` seconds. Call it in the main thread: the system takes the end of the
+    starting thread for the parent's.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", __name__, str(os.getpid()), *command],
+            [sys.executable, "-m", "iota_dagster.demo.guard", str(os.getpid()), str(grace), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -34,14 +32,10 @@ def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ask a process of `start` to end, and kill what is left of its group after so many seconds."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def stop(guard: subprocess.Popen[bytes]) -> None:
+    """End a process of `start` and all that it has started."""
+    guard.terminate()
+    guard.wait()
 
 
 def answers(address: str) -> bool:
@@ -60,8 +54,3 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit("the process that started this one is gone")
-
-
-if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
-    os.execvp(sys.argv[2], sys.argv[2:])

@@ -107,7 +107,10 @@ def processes(home: Path) -> list[psutil.Process]:
 
 def ended(home: Path) -> bool:
     """Whether no process of a demo is left, at once or soon."""
-    return not psutil.wait_procs(processes(home), timeout=60)[1] and not processes(home)
+    while left := processes(home):  # what is ending may have started another meanwhile
+        if psutil.wait_procs(left, timeout=60)[1]:
+            return False
+    return True
 
 
 def view(seconds: float, alerts: int) -> View:
