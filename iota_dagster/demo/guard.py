@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,12 +31,12 @@ def run(command: Sequence[str], grace: float) -> int:
     """Run the command until it ends or this process is told to; its exit code, 128 and the number after a signal."""
     _adopt_orphans()
     signal.signal(signal.SIGTERM, _tell)
-    pid = None
+    process = None
     try:
-        pid = os.posix_spawnp(command[0], [*command], os.environ)
-        code = _wait(pid)
+        process = subprocess.Popen(command)
+        code = _wait(process)
     except _Told:
-        code = _end(pid, grace)
+        code = _end(process, grace)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _kill_all_below()
@@ -52,20 +53,22 @@ def _tell(_number: int, _frame: object) -> None:
     raise _Told
 
 
-def _wait(pid: int) -> int:
-    """Until the command ends; the adopted, which end before, must be waited for as well, or they stay as zombies."""
-    while (ended := os.wait())[0] != pid:
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Until the command ends; the adopted that end before must be waited for as well, or they stay as zombies."""
+    while (ended := os.wait())[0] != process.pid:
         pass
-    return os.waitstatus_to_exitcode(ended[1])
+    process.returncode = os.waitstatus_to_exitcode(ended[1])
+    return process.returncode
 
 
-def _end(pid: int | None, grace: float) -> int:
-    with suppress(psutil.Error):
-        if pid is not None:
-            command = psutil.Process(pid)
-            command.terminate()
-            return int(command.wait(grace) or 0)
-    return -signal.SIGKILL
+def _end(process: subprocess.Popen[bytes] | None, grace: float) -> int:
+    if process is None:
+        return -signal.SIGTERM
+    process.terminate()
+    try:
+        return process.wait(grace)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGKILL
 
 
 def _kill_all_below() -> None:
