@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -31,7 +32,8 @@ _numbers = itertools.count(1)
 class Asked:
     """A request as it reached the server: by whom (the access key), of which service (`s3`), and what.
 
-    `action` is the operation's name where the protocol has one in a form or a header (STS, SQS, Glue; not S3).
+    `action` is the operation's name where the protocol has one in a form or a header (STS, SQS, Glue; not S3), and
+    `parameters` are what that form or the JSON beside that header says.
     """
 
     access_key: str
@@ -39,7 +41,9 @@ class Asked:
     action: str
     method: str
     path: str
+    query: str
     headers: dict[str, str] = field(repr=False)
+    parameters: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,21 @@ def _asked(environ: dict[str, Any]) -> Asked:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
     signed = _SIGNED.search(headers.get("authorization", ""))
     key, service = signed.groups() if signed else ("", "")
-    action = headers.get("x-amz-target", "").rpartition(".")[2]
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        environ["wsgi.input"] = io.BytesIO(body)
-        action = parse_qs(body.decode())["Action"][0]
-    return Asked(key, service, action, environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)
+    action, parameters = headers.get("x-amz-target", "").rpartition(".")[2], {}
+    if action:
+        parameters = json.loads(_body(environ))
+    elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        parameters = {name: values[0] for name, values in parse_qs(_body(environ).decode()).items()}
+        action = parameters["Action"]
+    method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]
+    return Asked(key, service, action, method, path, query, headers, parameters)
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The request's body, which the server can read afterwards as well."""
+    body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 @dataclass(frozen=True, slots=True)

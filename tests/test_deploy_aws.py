@@ -19,6 +19,7 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
 from tests.aws import Aws
+from tests.permissions import PERMISSIONS, permissions, statements
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy" / "aws"
@@ -28,14 +29,6 @@ PLACEHOLDER = r"<[A-Z_]+>"
 NO_OPERATIONS = {"list_objects", "get_session"}
 # Several operations in one method.
 TRANSFERS = {"upload_fileobj": ["s3:PutObject", "s3:AbortMultipartUpload"]}
-# Operations whose permission has another name, or none.
-PERMISSIONS = {
-    "s3:CopyObject": ["s3:GetObject", "s3:PutObject"],
-    "s3:HeadObject": ["s3:GetObject"],
-    "s3:ListObjectsV2": ["s3:ListBucket"],
-    "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
-    "sts:GetCallerIdentity": [],
-}
 # What is called with an integration's role; all else is called with iota's own.
 IN_LOG_ACCOUNTS = (
     "core/aws/digest_signatures.py",
@@ -181,7 +174,7 @@ def test_a_runs_history_is_in_postgresql_and_what_it_prints_in_the_bucket(
     config = settings("deploy/aws/dagster.yaml")
     config["compute_logs"]["config"]["local_dir"] = str(tmp_path / "logs")
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config))
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance, aws.recording() as asked:
         assert isinstance(instance.compute_log_manager, S3ComputeLogManager)
         result = speaking.execute_in_process(instance=instance)
         assert result.success
@@ -192,3 +185,7 @@ def test_a_runs_history_is_in_postgresql_and_what_it_prints_in_the_bucket(
     [printed] = [key for key in keys if key.endswith(".out")]
     assert printed.startswith(f"dagster/storage/{result.run_id}/compute_logs/")
     assert s3.get_object(Bucket=bucket, Key=printed)["Body"].read() == b"the road is finished\n"
+    policy = statements((DEPLOY / "iota-role.json").read_text().replace("<RUN_LOGS_BUCKET>", bucket))
+    needed = [item for request in asked for item in permissions(request)]
+    assert needed
+    assert [item for item in needed if not item.given_by(policy)] == []

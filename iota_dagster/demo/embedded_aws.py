@@ -94,7 +94,7 @@ def set_up(endpoint_url: str) -> Organization:
     options = ClientOptions(endpoint_url=endpoint_url, region=HOME_REGION)
     with only(_STRANGER):
         stranger = ClientFactory(options)
-        administrators = {account: _Administrator(account, stranger) for account in NAMES}
+        administrators = {account: Administrator(account, stranger) for account in NAMES}
         buckets = {account: each.s3() for account, each in administrators.items()}
         home, external_id = administrators[SECURITY], secrets.token_hex(16)
         queue_url, topic = _queue(home)
@@ -113,7 +113,7 @@ def bucket_of(account: str) -> str:
     return f"example-cloudtrail-{NAMES[account]}-{account}"
 
 
-class _Administrator:
+class Administrator:
     """Clients with an account's administrator role: moto lets anybody be anything."""
 
     def __init__(self, account: str, stranger: ClientFactory) -> None:
@@ -122,9 +122,11 @@ class _Administrator:
         self._clients = ClientFactory(stranger.options, lambda: session)
 
     def s3(self) -> S3Client:
+        """The account's S3."""
         return self._clients.s3()
 
     def __call__(self, service: str) -> Any:
+        """Another of the account's services, by boto3's name."""
         return self._clients.client(service)
 
 
@@ -141,7 +143,7 @@ def _integration(account: str, name: str) -> dict[str, Any]:
     }
 
 
-def _queue(home: _Administrator) -> tuple[str, str]:
+def _queue(home: Administrator) -> tuple[str, str]:
     """The topic that the buckets tell, and the queue behind it, with one for what nobody can read: URL, topic's ARN."""
     sqs, sns = home("sqs"), home("sns")
     topic = sns.create_topic(Name=QUEUE)["TopicArn"]
@@ -178,7 +180,7 @@ def _bucket(s3: S3Client, account: str, topic: str) -> None:
     )
 
 
-def _reader(administrator: _Administrator, account: str, external_id: str) -> None:
+def _reader(administrator: Administrator, account: str, external_id: str) -> None:
     """The role that iota reads an account's bucket with."""
     iam, bucket = administrator("iam"), f"arn:aws:s3:::{bucket_of(account)}"
     principal = {"AWS": f"arn:aws:iam::{SECURITY}:user/iota"}
