@@ -18,7 +18,7 @@ from iota_dagster.core.detection.pack_cache import read_rules
 from iota_dagster.core.garbage import collect_rarely
 from iota_dagster.core.store.database import Database
 from iota_dagster.settings import project_file
-from tests import postgres
+from tests import compiled_statements, postgres
 from tests.aws import Aws, serve
 
 # Deadlines measure the machine, not the code; in CI a failure must come back on the next run.
@@ -26,6 +26,7 @@ hypothesis.settings.register_profile("iota", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("iota"), derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "iota")
 
+compiled_statements.share()
 _numbers = itertools.count(1)
 
 

@@ -86,7 +86,9 @@ def _child(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
+    from tests import compiled_statements
     from tests.road.crash import warm_up
 
+    compiled_statements.share()
     warm_up()
     _serve(sys.stdin.buffer, sys.stdout.buffer)
