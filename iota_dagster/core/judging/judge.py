@@ -95,10 +95,11 @@ def judge(work: WorkFolder, workers: RuleWorkers, stored: EarlierValues) -> Judg
     for verdict in workers.evaluate(tasks(), values):
         candidates = sent.popleft()
         failed = verdict.failures if failures else [*workers.broken, *verdict.failures]
-        for hit in [*verdict.matches, *error_matches(failed, version)]:
-            match = as_match(hit, candidates.log_type, _row(candidates.rows, hit.index))
+        hits = [*verdict.matches, *error_matches(failed, version)]
+        for hit, row in zip(hits, _rows_at(candidates.rows, [hit.index for hit in hits]), strict=True):
+            match = as_match(hit, candidates.log_type, row)
             matches.append(fields.added(match, candidates.rows, hit.index))
-            positions.append(candidates.rows.column("_position")[hit.index].as_py())
+            positions.append(row["_position"])
         failures += failed
         costs += verdict.costs
     written = tuple(values.written()) if values else ()
@@ -192,8 +193,10 @@ def _join(head: bytes, raw: bytes) -> bytes:
     return head + (rest if rest.startswith(b"}") else b"," + rest)
 
 
-def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
-    return {name: batch.column(name)[index].as_py() for name in COLUMNS if name != "p_raw"}
+def _rows_at(batch: pa.RecordBatch, indices: Sequence[int]) -> list[dict[str, Any]]:
+    kept = batch.select([name for name in COLUMNS if name != "p_raw"])
+    rows: list[dict[str, Any]] = kept.take(pa.array(indices, pa.int64())).to_pylist()
+    return rows
 
 
 def as_match(hit: RuleMatch, log_type: str, row: dict[str, Any]) -> Match:

@@ -7,12 +7,14 @@ key in another spelling), so such a row is kept unless no spelling of the key is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iota_dagster.core.detection.routing.values import Need
@@ -41,6 +43,10 @@ class Sieve:
         }
         self._size = -(-len(needs) // 64)
         self._full = (1 << len(needs)) - 1
+        self._needing = {
+            field: ~self._without(bit for bit, values in asked if not values.absent)
+            for field, asked in self._asked.items()
+        }
         self._known: dict[str, dict[str, Words]] = {field: {} for field in wanted}
         self.fields = tuple(self._columns.values())
 
@@ -77,23 +83,23 @@ class Sieve:
 
     def _take_absent(self, left: Words, rows: pa.RecordBatch, field: str, column: str) -> None:
         """Take away what cannot do without a field where no spelling of its key is in the record."""
-        nulls = _as_mask(rows.column(column).is_null())
-        indices = np.flatnonzero(nulls & left.any(axis=1)) if nulls.any() else np.array([], np.int64)
-        if not len(indices):
-            return
-        raw = rows.column("p_raw").take(pa.array(indices))
-        absent = indices[~mentions(raw, field.rpartition(".")[2])]
-        left[absent] &= self._without(bit for bit, values in self._asked[field] if not values.absent)
+        needing, nulls = self._needing[field], _as_mask(rows.column(column).is_null())
+        asked = nulls & (left & needing).any(axis=1) if nulls.any() else nulls
+        if asked.any():
+            raw = rows.column("p_raw").filter(pa.array(asked))
+            absent = np.flatnonzero(asked)[~mentions(raw, field.rpartition(".")[2])]
+            left[absent] &= ~needing
 
 
 def mentions(raw: pa.Array, field: str) -> Mask:
     """Which records may have a key in some spelling; escapes and letters beyond ASCII leave it open.
 
-    By Python's own search: Arrow's, without regard to case, takes three times as long.
+    Three quick searches: as alternatives of one pattern they take three times as long, and so does Arrow's search for a
+    plain text that is not found.
     """
-    spelled = f'"{field.lower()}"'
-    found = (spelled in text.lower() or "\\u" in text or not text.isascii() for text in raw.to_pylist())
-    return np.fromiter(found, np.bool_, len(raw))
+    spelled = pc.match_substring_regex(raw, f'(?i)"{re.escape(field)}"')
+    escaped = pc.match_substring_regex(raw, r"\\u")
+    return _as_mask(pc.or_(spelled, escaped)) | ~_as_mask(pc.string_is_ascii(raw))
 
 
 def _stands_for_another(text: str) -> bool:
