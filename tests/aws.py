@@ -122,7 +122,8 @@ class Aws:
     @contextmanager
     def recording(self) -> Iterator[list[Asked]]:
         """All requests that reach the server meanwhile, pyarrow's too."""
-        self.wire.asked = asked = []
+        asked: list[Asked] = []
+        self.wire.asked = asked
         try:
             yield asked
         finally:

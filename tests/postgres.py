@@ -67,7 +67,8 @@ def _start(owner: int, folder: Path) -> str:
     if user:
         os.chown(home, user.pw_uid, user.pw_gid)
     data = home / "data"
-    initdb = [folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    initdb: list[str | Path] = [folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    initdb += ["--locale=C", "--no-sync"]
     try:
         subprocess.run(initdb, check=True, capture_output=True, text=True, cwd=home, **_as(user))
     except subprocess.CalledProcessError as error:

@@ -30,11 +30,13 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> list[Exception | int]:
     @click.command()
     def command() -> None:
         if notes:
-            raise notes.pop()
+            note = notes.pop()
+            assert isinstance(note, Exception)
+            raise note
         notes.append(load_settings().batch_objects)
 
     module = type(sys)("iota_dagster.cli.probe")
-    module.command = command
+    vars(module)["command"] = command
     monkeypatch.setitem(sys.modules, "iota_dagster.cli.probe", module)
     monkeypatch.setitem(cli.COMMANDS, "probe", "Probe.")
     return notes

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from iota_dagster import home
 from iota_dagster.core.errors import IotaError
@@ -52,6 +53,7 @@ def test_dagster_takes_the_settings_for_low_latency(tmp_path: Path) -> None:
         assert isinstance(instance.run_launcher, LocalRunLauncher)
         assert instance.run_launcher.supports_check_run_worker_health
         assert instance.run_monitoring_poll_interval_seconds == 5
+        assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
         assert instance.run_coordinator.dequeue_interval_seconds == 1
         assert instance.get_settings("sensors")["use_threads"] is True
         assert not instance.telemetry_enabled

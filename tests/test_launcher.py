@@ -47,9 +47,10 @@ def launcher_of(instance: dg.DagsterInstance) -> LocalRunLauncher:
 
 
 def started_run(instance: dg.DagsterInstance, owner: str) -> dg.DagsterRun:
-    return create_run_for_test(
+    run: dg.DagsterRun = create_run_for_test(
         instance, job_name="ingest", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: owner}
     )
+    return run
 
 
 @pytest.mark.parametrize(

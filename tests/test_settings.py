@@ -6,15 +6,18 @@ import pickle
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from iota_dagster.core.batch.owner import PATIENCE
 from iota_dagster.core.dedup.seen import BloomOptions
 from iota_dagster.core.errors import SettingsError
 from iota_dagster.core.reading.content import DecodeLimits
+from iota_dagster.destinations.json_lines import JsonLines
 from iota_dagster.settings import Bloom, Limits, Settings, load_settings, project_file, use_config
 from iota_dagster.settings_file import models_in
 from iota_dagster.settings_page import settings_page
@@ -85,7 +88,9 @@ def test_without_a_file_everything_lies_in_the_home_folder(working_folder: Path)
     )
     assert settings.scratch == home / "scratch"
     assert settings.rules == (project_file("rules"),)
-    assert [(item.name, item.path) for item in settings.destinations] == [("alerts_file", home / "alerts.jsonl")]
+    (destination,) = settings.destinations
+    assert isinstance(destination, JsonLines)
+    assert (destination.name, destination.path) == ("alerts_file", home / "alerts.jsonl")
 
 
 def test_by_default_everything_but_info_goes_to_every_destination() -> None:
@@ -186,7 +191,9 @@ def test_a_variable_goes_before_the_file_at_every_depth(working_folder: Path) ->
     )
     assert (settings.batch_objects, settings.bloom.error_rate, settings.log_level) == (6, 0.02, "DEBUG")
     assert settings.integrations[0].role_arn == "arn:aws:iam::111122223333:role/reader"
-    assert settings.integrations[0].external_id.get_secret_value() == "hush"
+    external_id = settings.integrations[0].external_id
+    assert external_id is not None
+    assert external_id.get_secret_value() == "hush"
     assert settings.rules == (working_folder / "one", working_folder / "two")
 
 
@@ -374,8 +381,9 @@ def test_the_rules_that_come_with_iota_have_a_name_beside_folders_of_ones_own(wo
 
 def test_every_setting_with_a_pattern_has_an_example_that_fits() -> None:
     """An error shows the example: nobody should have to read a pattern."""
-    models = [Settings, *(model for field in Settings.model_fields.values() for model in models_in(field.annotation))]
-    patterns = {
+    models: list[type[BaseModel]] = [Settings]
+    models += [model for field in Settings.model_fields.values() for model in models_in(field.annotation)]
+    patterns: dict[str, tuple[Any, list[Any] | None]] = {
         f"{model.__name__}.{name}": (getattr(rule, "pattern", None), field.examples)
         for model in models
         for name, field in model.model_fields.items()

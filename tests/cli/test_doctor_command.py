@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from click.testing import CliRunner, Result
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._daemon.types import DaemonHeartbeat
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 from moto.core.authorization import enable_iam_authentication
 
 from iota_dagster.cli.doctor import command
@@ -580,7 +580,7 @@ class OtherTime(BaseHTTPRequestHandler):
         )
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(time.time() - self.seconds)  # type: ignore[arg-type]
+        return super().date_time_string(time.time() - self.seconds)
 
     def log_message(self, *_: object) -> None:
         """Nothing on standard error."""
@@ -615,9 +615,11 @@ def test_a_check_that_hangs_or_is_wrong_stops_no_other() -> None:
         yield ok("so far")
         released.wait()
 
-    def breaks() -> Iterator[Finding]:
+    def mistake() -> Finding:
         raise RuntimeError("a mistake\nof two lines")
-        yield
+
+    def breaks() -> Iterator[Finding]:
+        yield mistake()
 
     checks = [Check("hangs", hangs), Check("breaks", breaks), Check("works", lambda: iter([ok("well")]))]
     found = [(item.check, item.status, item.found) for item in examine(checks, seconds=0.2)]

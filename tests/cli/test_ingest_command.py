@@ -71,7 +71,7 @@ def test_a_folder_is_read_once_however_often_it_is_named(tmp_path: Path) -> None
         "problems": [],
     }
     assert ingest(logs) == expected
-    nothing = dict.fromkeys(expected, 0) | {"rows": {}, "problems": []}
+    nothing: dict[str, object] = dict.fromkeys(expected, 0) | {"rows": {}, "problems": []}
     assert ingest(logs, logs) == nothing
     assert query("SELECT COUNT(*) AS n, COUNT(DISTINCT p_event_id) AS ids FROM cloudtrail_events") == [
         {"n": 21, "ids": 21}

@@ -92,7 +92,7 @@ def test_watching_looks_again_until_it_is_stopped(monkeypatch: pytest.MonkeyPatc
         if len(waits) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(status.time, "sleep", wait)
+    monkeypatch.setattr("iota_dagster.cli.status.time.sleep", wait)
     result = run("--watch")
     assert result.exit_code == 0
     assert waits == [status.SECONDS] * 3
@@ -117,7 +117,7 @@ def test_a_watch_outlives_an_outage_of_the_store(monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(StatusReader, "look", look)
-    monkeypatch.setattr(status.time, "sleep", lambda _: None)
+    monkeypatch.setattr("iota_dagster.cli.status.time.sleep", lambda _: None)
     result = run("--watch")
     assert (result.exit_code, len(looks)) == (0, 2)
 

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pyarrow as pa
@@ -251,7 +252,7 @@ def test_one_client_is_made_for_each_service_with_our_time_outs_and_retries() ->
     )
     assert clients.s3() is clients.s3()
     for client in (clients.s3(), clients.sqs(), clients.sts(), clients.glue()):
-        config = client.meta.config
+        config: Any = client.meta.config
         assert client.meta.region_name == "eu-west-1"
         assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (3, 60, 7)
         assert config.retries == {"mode": "standard", "total_max_attempts": 2}

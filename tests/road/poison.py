@@ -12,10 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 from iota_dagster.core.batch import decoding
+from iota_dagster.core.ingest.ingest import run_job
 from tests.road.world import World, run_once
 
 MARK = "deadly"
-_run_job = decoding.run_job
 
 
 def ingest_or_die(job: Any) -> Any:
@@ -23,7 +23,7 @@ def ingest_or_die(job: Any) -> Any:
     for task in job.tasks:
         if MARK.encode() in gzip.decompress(Path(task.path).read_bytes()):
             os.kill(os.getpid(), signal.SIGKILL)
-    return _run_job(job)
+    return run_job(job)
 
 
 @contextmanager

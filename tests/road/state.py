@@ -156,7 +156,8 @@ def lake_rows(platform: Platform) -> list[tuple[str, Hour, Row]]:
 @lru_cache(maxsize=500)
 def _rows(content: bytes) -> list[Row]:
     """A Parquet file's rows: with a hundred columns they take 3 ms, and each state looks at them several times."""
-    return pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
+    rows: list[Row] = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
+    return rows
 
 
 def admitted(platform: Platform) -> dict[tuple[str, Hour], frozenset[tuple[int, int]]]:

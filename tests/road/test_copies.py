@@ -58,8 +58,8 @@ def test_rows_are_the_distinct_events_and_everything_else_is_a_counted_duplicate
         for run in range(3):
             for number, item in enumerate(objects):
                 if item.run == run:
-                    records = [record(f"e{event}", NINE + event % 3, event) for event in item.events]
-                    world.deliver(platform, {f"{item.prefix}/{number}": records}, item.hour)
+                    content = [record(f"e{event}", NINE + event % 3, event) for event in item.events]
+                    world.deliver(platform, {f"{item.prefix}/{number}": content}, item.hour)
             drive(platform, f"run-{run}")
         if redone is not None:
             drive(platform, "again", again=True, hours=[redone])

@@ -8,7 +8,7 @@ states are compared without that (`any_order`).
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,7 +176,7 @@ _stories: dict[tuple[int, str], Story] = {}
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda item: item.name)
-def story(request: pytest.FixtureRequest, stores: Stores, zygote: Zygote) -> Iterator[Story]:
+def story(request: pytest.FixtureRequest, stores: Stores, zygote: Zygote) -> Story:
     """Each scenario is made once per process and kind of store, and told many times."""
     key = id(stores), request.param.name
     if key not in _stories:

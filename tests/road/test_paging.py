@@ -6,6 +6,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from iota_dagster.core.batch import decoding
+from iota_dagster.core.ingest.ingest import IngestJob, run_job
 from iota_dagster.core.store import quarantine
 from iota_dagster.platform import Platform
 from tests.road.parsers import DROPPED, parser
@@ -42,9 +43,8 @@ def test_the_first_completion_of_a_quarantined_object_tells_though_its_batch_is_
     world.deliver(
         platform, {"bad": [sign_in("a", "198.51.100.1")], "good": [record("b"), sign_in("c", "198.51.100.2")]}, TEN
     )
-    run_job = decoding.run_job
 
-    def fails(job: decoding.IngestJob) -> object:
+    def fails(job: IngestJob) -> object:
         if any(task.object.key == "bad" for task in job.tasks):
             raise ValueError("a fault of the parser")
         return run_job(job)

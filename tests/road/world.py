@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -168,7 +168,7 @@ class World:
                     now=NOW,
                 )
 
-    def deliver(self, platform: Platform, objects: dict[str, Iterable[dict[str, Any]] | bytes], hour: Hour) -> None:
+    def deliver(self, platform: Platform, objects: Mapping[str, Iterable[dict[str, Any]] | bytes], hour: Hour) -> None:
         """Write log objects and enter them."""
         for key, records in objects.items():
             self.put(key, records)

@@ -13,9 +13,6 @@ from iota_dagster.defs.resources.seen_events import SeenEventsResource
 def resources() -> dict[str, Any]:
     """All resources by their key."""
     return {
-        "platform": PlatformResource(
-            seen_events=SeenEventsResource(capacity_max=None, error_rate=None),
-            accounts=AccountsResource(requests_per_second=None),
-        ),
+        "platform": PlatformResource(seen_events=SeenEventsResource(), accounts=AccountsResource()),
         "batches": BatchHandles(),
     }

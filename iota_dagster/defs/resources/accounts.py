@@ -18,7 +18,7 @@ class AccountsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     requests_per_second: float | None = Field(
-        None, gt=0, description="Most S3 requests a second with a role whose integrations set no limit."
+        default=None, gt=0, description="Most S3 requests a second with a role whose integrations set no limit."
     )
     _accounts: Accounts | None = PrivateAttr(default=None)
 

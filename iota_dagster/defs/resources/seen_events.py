@@ -16,8 +16,8 @@ class SeenEventsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     costs speed, never an event. What is not set here comes from the settings.
     """
 
-    capacity_max: int | None = Field(None, description="Most ids that one event hour's filter is built for.")
-    error_rate: float | None = Field(None, description="Share of new ids that need the exact check.")
+    capacity_max: int | None = Field(default=None, description="Most ids that one event hour's filter is built for.")
+    error_rate: float | None = Field(default=None, description="Share of new ids that need the exact check.")
 
     def options(self, settings: Settings) -> BloomOptions:
         """The filters' options: this resource's, else the settings'."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ class Bucket:
         with self._lock:
             self.asked.append((folder, token, after))
         start = max(token or "", after or "")
-        entries = []
+        entries: list[str] = []
         for key in self.keys:
             if key.startswith(folder):
                 below, slash, _ = key[len(folder) :].partition("/")
@@ -319,10 +319,13 @@ def test_a_local_folder_is_searched_by_hour_and_reads_no_other_file(
     for name, moment in (("now.json", hour_start(NOON)), ("old.json", LONG_AGO)):
         os.utime(tmp_path / name, (moment.timestamp(), moment.timestamp()))
     read: list[str] = []
-    opened = Path.open
-    monkeypatch.setattr(
-        Path, "open", lambda path, *mode: (read.append(str(path.relative_to(tmp_path))), opened(path, *mode))[1]
-    )
+    opened: Callable[..., Any] = Path.open
+
+    def noted(path: Path, *mode: str) -> Any:
+        read.append(str(path.relative_to(tmp_path)))
+        return opened(path, *mode)
+
+    monkeypatch.setattr(Path, "open", noted)
     reader = Objects(lambda bucket, key: "local", lambda _: pytest.fail("no client is needed"), 1000)
     found = [ref.key for ref in reader.delivered(f"file://{tmp_path}", "", DeliveryHours([NOON]))]
     assert found == read == ["now.json", "x/a_20240314T1205Z.gz"]

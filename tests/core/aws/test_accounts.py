@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from iota_dagster.core.aws.accounts import OWN, Account, Accounts
 from iota_dagster.core.aws.clients import ClientFactory, ClientOptions, Role
@@ -135,7 +135,7 @@ def test_without_credentials_of_our_own_the_role_is_an_outage(
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the clock by which botocore judges whether credentials have expired."""
     shift = datetime.timedelta()
 

@@ -28,7 +28,7 @@ def test_the_external_id_is_not_shown() -> None:
 
 def integration(endpoint: str, home: Path, role: str | None) -> Settings:
     place = {"name": "trail", "bucket": "example-trail", "region": "us-east-1", "role_arn": role}
-    return Settings(home=home, endpoint_url=endpoint, integrations=[place])  # type: ignore[list-item]
+    return Settings(home=home, endpoint_url=endpoint, integrations=[place])
 
 
 def registered(etag: str) -> LogObject:

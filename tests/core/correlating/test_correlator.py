@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iota_dagster.core.alerting import outbox
-from iota_dagster.core.correlating.correlator import PATIENCE, Correlated, Correlator, anything_due
+from iota_dagster.core.correlating.correlator import PATIENCE, Correlator, anything_due
 from iota_dagster.core.correlating.requests import Look, look, read_look
+from iota_dagster.core.correlating.results import Correlated
 from iota_dagster.core.detection.correlation.rule import CorrelationRule
 from iota_dagster.core.hours import hour_of
 from iota_dagster.core.model import Match

@@ -52,7 +52,8 @@ class Road:
             found = self.seen_events.lookup(log_type, hour, known, uniques.ids[span])
             seen[span], prints[span] = found.seen, found.prints
             self.admit(log_type, hour, uniques.ids[span][~found.seen])
-        return judge_rows(rows, uniques, seen, prints).tolist()
+        fates: list[int] = judge_rows(rows, uniques, seen, prints).tolist()
+        return fates
 
     def admit(self, log_type: str, hour: int, ids: NDArray[np.void]) -> None:
         number = len(self.admissions)

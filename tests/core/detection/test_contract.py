@@ -1,5 +1,6 @@
 """What a folder of rules may hold beside plain Python rules, from the files to the matches."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def started(loaded: RulePack) -> tuple[Engine, list[RuleFailure]]:
     return engine, [*failed, *engine.broken]
 
 
-def matches(loaded: RulePack, *events: dict[str, object]) -> list[RuleMatch]:
+def matches(loaded: RulePack, *events: Mapping[str, object]) -> list[RuleMatch]:
     assert loaded.errors == ()
     engine, broken = started(loaded)
     assert broken == []

@@ -55,7 +55,7 @@ def test_a_key_matches_without_regard_to_case_when_it_does_not_match_exactly() -
     assert "oTHER" in event
     assert event["gone"] == 4
     assert event.get(7) is None
-    assert 7 not in event
+    assert 7 not in event  # type: ignore[comparison-overlap]
 
 
 def test_children_are_views_and_views_are_read_only() -> None:
@@ -66,11 +66,11 @@ def test_children_are_views_and_views_are_read_only() -> None:
     assert isinstance(event["resources"][:2], ListView)
     for target in (event, event["userIdentity"], event["names"]):
         with pytest.raises(TypeError):
-            target[0] = "changed"
+            target[0] = "changed"  # type: ignore[index]
         with pytest.raises(TypeError):
             hash(target)
     with pytest.raises(AttributeError):
-        event.extra = 1
+        event.extra = 1  # type: ignore[attr-defined]
 
 
 def test_lists_compare_equal_to_lists_and_tuples() -> None:

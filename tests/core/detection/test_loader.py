@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,7 @@ def test_an_unknown_key_is_an_error_that_names_file_line_and_the_nearest_key(tmp
         ({"RuleID": "["}, "a.yml:5: did not find expected"),
     ],
 )
-def test_a_wrong_key_is_an_error_that_names_file_and_line(
-    tmp_path: Path, keys: dict[str, object], message: str
-) -> None:
+def test_a_wrong_key_is_an_error_that_names_file_and_line(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
     write(tmp_path, "a", **keys)
     pack = load_rules([tmp_path])
     assert pack.rules == ()

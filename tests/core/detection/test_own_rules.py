@@ -60,8 +60,9 @@ def test_none_of_them_stumbles_over_an_event_that_lacks_fields() -> None:
 
 def test_none_of_them_stumbles_over_a_value_of_another_type() -> None:
     engine = Engine(PACK.rules)
+    values: list[object] = [[], {}, "x", 5, [{"a": [1]}], True]
     for rule in PACK.rules:
         logs = [test.log for test in PACK.tests[rule.id].tests if test.result]
-        odd = [{**log, key: value} for log in logs for key in log for value in ([], {}, "x", 5, [{"a": [1]}], True)]
+        odd = [{**log, key: value} for log in logs for key in log for value in values]
         for log_type in rule.log_types:
             assert engine.evaluate(log_type, list(map(msgspec.json.encode, odd))).failures == [], rule.id

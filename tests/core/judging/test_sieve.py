@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +119,7 @@ def test_the_needs_that_the_sieve_is_tested_with_are_derived_from_the_rules(load
     assert {"eventName", "eventSource", "errorCode", "eventType", "userIdentity.type"} <= fields
 
 
-def passed(needs: Sequence[Need], *records: dict[str, object]) -> list[bool]:
+def passed(needs: Sequence[Need], *records: Mapping[str, object]) -> list[bool]:
     rows, _ = rows_of([json.dumps(record).encode() for record in records])
     mask = Sieve(needs, SOURCE.texts).mask(rows)
     assert mask.dtype == np.bool_

@@ -130,7 +130,9 @@ Revisions = st.lists(st.dictionaries(st.sampled_from(["kept", "duplicate"]), st.
 def test_what_is_merged_never_becomes_less_and_ends_the_same_when_repeated(revisions: list[dict[str, int]]) -> None:
     known: dict[tuple[str, tuple[str, ...]], float] = {}
     for revision in revisions:
-        new = {(EVENTS, (LOG_TYPE, status)): float(value) for status, value in revision.items()}
+        new: dict[tuple[str, tuple[str, ...]], float] = {
+            (EVENTS, (LOG_TYPE, status)): float(value) for status, value in revision.items()
+        }
         after = merged(known, new)
         assert all(after[key] >= value for key, value in known.items())
         assert merged(after, new) == after

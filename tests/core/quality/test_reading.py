@@ -48,7 +48,7 @@ def written(storage: LocalStorage, name: str, table: pa.Table, **ledger: Any) ->
     data = sink.getvalue().to_pybytes()
     storage.write(name, data)
     sha256 = hashlib.sha256(data).hexdigest()
-    values = {"rows": len(table), "bytes": len(data), "sha256": sha256} | ledger
+    values: dict[str, Any] = {"rows": len(table), "bytes": len(data), "sha256": sha256} | ledger
     return LakeFile(TABLE, HOUR, name, 0, name, members=(), **values)
 
 

@@ -176,7 +176,7 @@ def test_flipped_bits_are_accounted_for(data: st.DataObject, late: bool) -> None
 # More than there should be.
 
 
-def refused(data: bytes, **limits: int) -> Read:
+def refused(data: bytes, **limits: Any) -> Read:
     whole = read(data, **limits)
     assert set(whole.reasons) == {"too_large"}
     return whole

@@ -195,7 +195,7 @@ def test_a_key_is_looked_at_once_for_each_type() -> None:
 
 def test_who_succeeded_last_is_asked_first_and_who_failed_often_is_asked_late() -> None:
     order = AskingOrder()
-    asked = [DOORS, TRAILS]
+    asked: list[Source] = [DOORS, TRAILS]
     list(Classifier(asked, "any/key", None, order).runs([TRAIL]))
     order.sort(asked)
     assert asked == [TRAILS, DOORS]

@@ -65,12 +65,13 @@ def read(*records: bytes) -> list[dict[str, Any]]:
 
 def rows_of(readings: Readings) -> list[dict[str, Any]]:
     columns = dict(zip(SOURCE.columns.names, readings.columns, strict=True))
-    return pa.table({**columns, **readings.indicators}).to_pylist()
+    rows: list[dict[str, Any]] = pa.table({**columns, **readings.indicators}).to_pylist()
+    return rows
 
 
 def test_a_record_fills_the_columns_of_its_fields() -> None:
     (row,) = read(text_of(RECORD))
-    plain = {name: value for name, value in RECORD.items() if isinstance(value, str | bool)}
+    plain: dict[str, Any] = {name: value for name, value in RECORD.items() if isinstance(value, str | bool)}
     plain["eventTime"] = datetime(2026, 11, 22, 10, 2, 3, tzinfo=UTC)
     assert {name: row[name] for name in plain} == plain
     assert row["responseElements"] is None

@@ -67,7 +67,9 @@ def test_an_arn_gives_its_account_and_its_instance() -> None:
 
 
 @given(st.ip_addresses(), st.integers(0, 65535))
-def test_every_address_is_found_with_and_without_a_port(address: ipaddress.IPv4Address, port: int) -> None:
+def test_every_address_is_found_with_and_without_a_port(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
+) -> None:
     mapped = getattr(address, "ipv4_mapped", None) or address
     bracketed = f"[{address}]" if address.version == 6 else str(address)
     assert finders.address(str(address)) == finders.address(f"{bracketed}:{port}") == str(mapped)

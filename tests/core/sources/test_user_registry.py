@@ -52,7 +52,8 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
 
 def readers(sources: list[Source], records: list[bytes], key: str = "any/key") -> list[str | None]:
     classifier = Classifier(sources, key, None)
-    return [source and source.log_type for source, start, stop in classifier.runs(records) for _ in range(start, stop)]
+    runs = classifier.runs(records)
+    return [source.log_type if source else None for source, start, stop in runs for _ in range(start, stop)]
 
 
 def test_the_more_specific_type_reads_a_record_whatever_the_order(types: list[Source]) -> None:

@@ -29,7 +29,7 @@ def read(source: Source, text: str) -> list[str | None]:
     classifier = Classifier([source], "any/key", None)
     for chunk in open_records(io.BytesIO(text.encode()), headers=headers_within([source], [source.log_type])):
         for reader, start, stop in classifier.runs(chunk.records, chunk.header):
-            found += [reader and reader.log_type] * (stop - start)
+            found += [reader.log_type if reader else None] * (stop - start)
     return found
 
 

@@ -15,6 +15,7 @@ from iota_dagster.core.sources.user_times import converter, format_problem, zone
 
 def moment(form: str, zone: str, value: Written) -> datetime | None:
     convert = converter(form, zone)
+    found: datetime | None
     (found,) = times(convert([value]) if convert else [value]).to_pylist()
     return found
 

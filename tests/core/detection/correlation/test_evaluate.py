@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations, pairwise, product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -93,7 +94,8 @@ def test_one_match_never_counts_for_two_steps_of_the_same_rule() -> None:
 
 def test_a_group_matches_in_any_order_within_its_window() -> None:
     rule = a_rule(WEAKENED)
-    off, versions = {"p_alert_context.bucket": "logs"}, {"bucketName": "logs"}
+    off: dict[str, Any] = {"p_alert_context.bucket": "logs"}
+    versions: dict[str, Any] = {"bucketName": "logs"}
     assert times(foresee(rule, [a_signal("Logging.Off", 0, **off), a_signal("Versions.Off", 30, **versions)])) == [30]
     assert times(foresee(rule, [a_signal("Logging.Off", 9, **off), a_signal("Versions.Off", 0, **versions)])) == [9]
     assert foresee(rule, [a_signal("Logging.Off", 0, **off), a_signal("Versions.Off", 31, **versions)]) == []
@@ -232,7 +234,7 @@ def a_random_rule(draw: st.DrawFn) -> CorrelationRule:
     pairs = pairs if ordered else []
     frames = tuple(Frame(*pair, timedelta(minutes=draw(st.integers(1, 8)))) for pair in pairs if draw(st.booleans()))
     window = timedelta(minutes=draw(st.integers(2, 12)))
-    return CorrelationRule("R", "1", __file__, True, "HIGH", "R", ordered, members, window, ("v",), frames)  # type: ignore[arg-type]
+    return CorrelationRule("R", "1", __file__, True, "HIGH", "R", ordered, members, window, ("v",), frames)
 
 
 @st.composite

@@ -233,7 +233,8 @@ def test_a_global_that_is_reached_behind_the_trees_back_proves_nothing(tmp_path:
 def test_matches_are_the_same_with_and_without_the_index(tmp_path: Path) -> None:
     loaded = pack(tmp_path, [*PROVEN, *PREFIXED, *ABSENT, *NESTED, *PARTS, *UNPROVEN])
     names = ["A", "B", "C", "D", "", None, 5, ["A"], {"A": 1}]
-    events = [{"eventName": name} | more for name, more in product(names, ({}, {"x": 1}, {"errorCode": "Denied"}))]
+    others: list[dict[str, object]] = [{}, {"x": 1}, {"errorCode": "Denied"}]
+    events = [{"eventName": name} | other for name, other in product(names, others)]
     events += [{"x": 1}, {"EVENTNAME": "A"}, {"eventname": "B", "x": 1}, {"eventName": "C", "EVENTNAME": "A"}, {}]
     events += [{"who": who} for who in ({"type": "A"}, {"TYPE": "A"}, {"type": 5}, {}, "A", None, [{"type": "A"}])]
     events += [{"agent": agent} for agent in ("aws kali", " Kali ", "KALI", None, 5, ["Kali"], "None")]
