@@ -57,13 +57,16 @@ def test_the_settings_that_are_written_are_valid(organization: Organization, tmp
     assert len({item.bucket for item in settings.integrations}) == len({item.account for item in settings.integrations})
 
 
+def acting_as(role: Role, iota: ClientFactory) -> ClientFactory:
+    session = session_with(role_credentials(role, iota))
+    return ClientFactory(iota.options, lambda: session)
+
+
 def test_a_bucket_is_open_to_its_own_accounts_role_and_to_nobody_else(
     organization: Organization, iota: ClientFactory
 ) -> None:
     for item in organization.settings()["integrations"]:
-        credentials = role_credentials(Role(item["role_arn"], "test"), iota)
-        session = session_with(credentials)
-        assumed = ClientFactory(iota.options, lambda session=session: session)
+        assumed = acting_as(Role(item["role_arn"], "test"), iota)
         assert assumed.sts().get_caller_identity()["Account"] == item["account"]
         assumed.s3().list_objects_v2(Bucket=item["bucket"])
         others = [account for account in NAMES if account != item["account"]]
@@ -176,7 +179,7 @@ def test_a_process_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
     process = start(["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait; wait"], tmp_path / "log", grace=0.1)
     sleeper = psutil.Process(said(process, tmp_path / "log"))
     stop(process)
-    assert process.returncode == 128 + signal.SIGKILL
+    assert process.returncode == 128 + signal.SIGTERM
     assert not sleeper.is_running()
 
 

@@ -28,15 +28,14 @@ class _Told(BaseException):
 
 
 def run(command: Sequence[str], grace: float) -> int:
-    """Run the command until it ends or this process is told to; its exit code, 128 and the number after a signal."""
+    """Run the command until it ends or this process is told to; its exit code, or 128 and the number of the signal."""
     _adopt_orphans()
     signal.signal(signal.SIGTERM, _tell)
-    process = None
     try:
-        process = subprocess.Popen(command)
-        code = _wait(process)
+        code = _wait(subprocess.Popen(command))
     except _Told:
-        code = _end(process, grace)
+        code = -signal.SIGTERM
+        _end(grace)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _kill_all_below()
@@ -61,14 +60,13 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
-def _end(process: subprocess.Popen[bytes] | None, grace: float) -> int:
-    if process is None:
-        return -signal.SIGTERM
-    process.terminate()
-    try:
-        return process.wait(grace)
-    except subprocess.TimeoutExpired:
-        return -signal.SIGKILL
+def _end(grace: float) -> None:
+    """Ask the command to end, which may have started though nobody came to know its number."""
+    children = psutil.Process().children()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    psutil.wait_procs(children, grace)
 
 
 def _kill_all_below() -> None:
