@@ -243,7 +243,7 @@ def _report(puts: Mapping[str, datetime], seen: Mapping[str, tuple[datetime, dat
     print(f"{len(puts)} objects put, {len(created)} alerts, {len(sent)} delivered")
     for name, values in (("message to alert", created), ("message to delivery", sent)):
         if len(values) > 1:
-            p95 = statistics.quantiles(values, n=20)[-1]
+            p95 = statistics.quantiles(values, n=20, method="inclusive")[-1]
             print(f"{name}: median {statistics.median(values):.2f} s, p95 {p95:.2f} s, max {max(values):.2f} s")
 
 
